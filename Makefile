@@ -1,0 +1,52 @@
+PORT ?= 8000
+STATE ?= .local
+WORKERS ?= 2
+ifneq ($(origin USER),command line)
+USER := editor
+endif
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: serve test lint format token lock clean help
+
+help: ## say what there is to make
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+serve: $(READY) ## run the whole service on this machine (PORT, STATE, WORKERS)
+	@exec $(BIN)/python -m local serve --port $(PORT) --state $(STATE) --workers $(WORKERS)
+
+test: $(READY) ## run every test (ARGS for pytest's own)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## check style, types and arrows
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: $(READY) ## put the code into shape
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+token: $(READY) ## print an access token of USER (editor, viewer, admin, newcomer, machine)
+	@$(BIN)/python -m local token --state $(STATE) $(USER)
+
+lock: $(READY) ## pin what pyproject.toml asks for in both requirements files
+	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --no-annotate --no-header \
+		pyproject.toml --group dev -o requirements-dev.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header \
+		pyproject.toml -c requirements-dev.txt -o requirements.txt
+
+clean: ## remove the virtual environment and the local data
+	@if [ -L $(STATE)/postgres ]; then rm -rf "$$(readlink $(STATE)/postgres)"; fi
+	@rm -rf $(VENV) $(STATE)
+
+$(READY): requirements-dev.txt
+	@python=$$(sh local/find-python) || exit 1; \
+	echo "Setting up $(VENV) with $$($$python --version)" && \
+	$$python -m venv --clear $(VENV) && \
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements-dev.txt && \
+	touch $@
+	@if [ -d .git ] && [ -z "$$CI" ]; then $(BIN)/pre-commit install >/dev/null 2>&1 || true; fi

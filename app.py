@@ -1,0 +1,44 @@
+"""The service's functions on AWS Lambda: the API, the S3 event handler, the reconciliation and the migration."""
+
+from logging import Logger
+from typing import Any, cast
+
+from chalice.app import Chalice, CloudWatchEvent, Rate, S3Event
+
+from chalicelib import middleware
+from chalicelib.config import settings
+from chalicelib.database import migrations
+from chalicelib.events import reconciliation, storage
+from chalicelib.routes.access_log import access_log
+from chalicelib.routes.images import images
+from chalicelib.routes.request import CORS
+from chalicelib.routes.search import search
+from chalicelib.routes.tags import tags
+from chalicelib.routes.upload import RAW_TYPES, upload
+from chalicelib.telemetry import SERVICE, logger
+
+app = Chalice(app_name=SERVICE, configure_logs=False)
+app.log = cast("Logger", logger)
+app.api.cors = CORS
+app.api.binary_types = RAW_TYPES
+
+for blueprint in (images, upload, tags, search, access_log):
+    app.register_blueprint(blueprint)
+
+app.register_middleware(middleware.observe, "http")
+app.register_middleware(middleware.answer_problems, "http")
+
+
+@app.on_s3_event(bucket=settings().image_bucket, events=["s3:ObjectCreated:*", "s3:ObjectRemoved:*"])
+def record_storage_event(event: S3Event) -> None:
+    storage.take_in(event.to_dict()["Records"])
+
+
+@app.schedule(Rate(5, unit=Rate.MINUTES))
+def reconcile(_: CloudWatchEvent) -> None:
+    reconciliation.reconcile()
+
+
+@app.lambda_function()
+def migrate(_: dict[str, Any], __: Any) -> None:
+    migrations.upgrade()

@@ -1,0 +1,146 @@
+"""The access-log table: one item a request, found by user, day, image and tag.
+
+An index holds an item under one key only. When a request touched several images or tags, each further id gets a part:
+a copy of the item that only that id finds, so that a user's or a day's requests stay one item each.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, date, datetime, timedelta
+from itertools import zip_longest
+from typing import Any, Literal, NamedTuple
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.aws.clients import dynamodb
+from chalicelib.config import settings
+
+Index = Literal["by_user", "by_day", "by_image", "by_tag"]
+
+BATCH = 25
+"""The most that DynamoDB takes in one BatchWriteItem."""
+
+
+class UndeliveredError(Exception):
+    """DynamoDB did not take the entry, or not all of its parts."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    request_id: str
+    timestamp: float
+    user_id: str
+    client_id: str
+    source_ip: str | None
+    user_agent: str | None
+    method: str
+    route: str
+    path: str
+    status: int
+    duration_ms: int
+    image_ids: list[int] = field(default_factory=list)
+    tag_ids: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Period:
+    """Seconds since the Unix epoch, both inclusive."""
+
+    start: int
+    end: int
+
+
+class Position(NamedTuple):
+    """Of an entry within an index, to go on behind it."""
+
+    moment: str
+    request_id: str
+    part: int
+
+    @property
+    def day(self) -> date:
+        return datetime.fromtimestamp(int(self.moment.split("#")[0]) / 1000, UTC).date()
+
+
+def write(entry: Entry) -> None:
+    """Raises UndeliveredError."""
+    puts = [{"PutRequest": {"Item": _serialized(item)}} for item in _items(entry)]
+    try:
+        for start in range(0, len(puts), BATCH):
+            requests = {settings().access_log_table: puts[start : start + BATCH]}
+            if dynamodb().batch_write_item(RequestItems=requests).get("UnprocessedItems"):
+                raise UndeliveredError("DynamoDB left items unprocessed.")
+    except (BotoCoreError, ClientError) as error:
+        raise UndeliveredError(str(error)) from error
+
+
+def find(
+    index: Index, key: str | int, period: Period, limit: int, after: Position | None
+) -> list[tuple[Entry, Position]]:
+    """Newest first."""
+    name = _key_attribute(index)
+    answer = dynamodb().query(
+        TableName=settings().access_log_table,
+        IndexName=index,
+        KeyConditionExpression="#key = :key AND moment BETWEEN :start AND :end",
+        ExpressionAttributeNames={"#key": name},
+        ExpressionAttributeValues=_serialized(
+            {":key": key, ":start": _moment(period.start), ":end": _moment(period.end + 1)}
+        ),
+        ScanIndexForward=False,
+        Limit=limit,
+        **({"ExclusiveStartKey": _serialized({name: key, **after._asdict()})} if after else {}),
+    )
+    return [(_entry(item), _position(item)) for item in map(_deserialized, answer["Items"])]
+
+
+def _items(entry: Entry) -> list[dict[str, Any]]:
+    moment = datetime.fromtimestamp(entry.timestamp, UTC)
+    common = {
+        **asdict(entry),
+        "timestamp": int(entry.timestamp),
+        "moment": f"{_moment(entry.timestamp)}#{entry.request_id}",
+        "expires": int((moment + timedelta(days=settings().access_log_days)).timestamp()),
+    }
+    items: list[dict[str, Any]] = []
+    for part, (image_id, tag_id) in enumerate(zip_longest(entry.image_ids, entry.tag_ids or (None,))):
+        keys = {"image_key": image_id, "tag_key": tag_id}
+        if part == 0:
+            keys |= {"user_key": entry.user_id, "day_key": moment.date().isoformat()}
+        items.append({**common, "part": part, **{name: key for name, key in keys.items() if key is not None}})
+    return items
+
+
+def _entry(item: Mapping[str, Any]) -> Entry:
+    return Entry(**{column.name: item[column.name] for column in fields(Entry)})
+
+
+def _position(item: Mapping[str, Any]) -> Position:
+    return Position(item["moment"], item["request_id"], item["part"])
+
+
+def _key_attribute(index: Index) -> str:
+    return index.removeprefix("by_") + "_key"
+
+
+def _moment(timestamp: float) -> str:
+    """Milliseconds in 14 digits, so that text sorts as time does."""
+    return f"{int(timestamp * 1000):014d}"
+
+
+def _serialized(values: Mapping[str, Any]) -> dict[str, Any]:
+    serialize = TypeSerializer().serialize
+    return {name: serialize(value) for name, value in values.items()}
+
+
+def _deserialized(values: Mapping[str, Any]) -> dict[str, Any]:
+    deserialize = TypeDeserializer().deserialize
+    return {name: _plain(deserialize(value)) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Every number of ours is an integer; boto3 gives them as Decimal."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value if value is None or isinstance(value, str) else int(value)

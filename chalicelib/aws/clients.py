@@ -1,0 +1,20 @@
+"""boto3 clients, made once a process and only when first needed."""
+
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+
+@cache
+def s3() -> Any:
+    # Signature version 4 and the bucket's own regional host: the default signs in the old way for the global host.
+    return boto3.client("s3", config=Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
+
+
+@cache
+def dynamodb() -> Any:
+    # Short: a request waits for its access-log record, and goes on without it rather than time out.
+    quick = Config(connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 2})
+    return boto3.client("dynamodb", config=quick)

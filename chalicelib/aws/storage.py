@@ -1,0 +1,164 @@
+"""The image bucket."""
+
+import base64
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.aws.clients import s3
+from chalicelib.config import settings
+from chalicelib.errors import Unavailable
+
+SINGLE_PUT_BYTES = 5 * 1024**3
+"""S3's limit for one PUT; its limit for a part of a multipart upload is the same."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the storage reports of an object."""
+
+    size: int
+    checksum_sha256: str | None
+    """Hex; None where the storage keeps no SHA-256 of the whole object."""
+    stored_at: datetime
+
+
+@dataclass(frozen=True)
+class PresignedUpload:
+    url: str
+    headers: dict[str, str]
+    """To be sent exactly; Content-Length, signed too, is left to the HTTP client, since browsers allow no other way."""
+    expires_timestamp: int
+
+
+@dataclass(frozen=True)
+class PresignedDownload:
+    url: str
+    expires_timestamp: int
+
+
+class UploadRefusedError(Exception):
+    """The storage does not make one object of the parts; the message is its reason."""
+
+
+def presigned_upload(key: str, size: int, content_type: str, checksum_sha256: str | None) -> PresignedUpload:
+    """One PUT of exactly this; the storage refuses another size, type or checksum, and a second PUT."""
+    parameters = {"ContentLength": size, "ContentType": content_type, "IfNoneMatch": "*"}
+    headers = {"Content-Type": content_type, "If-None-Match": "*"}
+    if checksum_sha256:
+        parameters["ChecksumSHA256"] = headers["x-amz-checksum-sha256"] = _base64_of_hex(checksum_sha256)
+    url, expires = _presigned("put_object", settings().upload_url_seconds, Key=key, **parameters)
+    return PresignedUpload(url, headers, expires)
+
+
+def presigned_download(key: str, filename: str) -> PresignedDownload:
+    """A GET that saves the object under this filename."""
+    disposition = content_disposition(filename)
+    return PresignedDownload(
+        *_presigned("get_object", settings().download_url_seconds, Key=key, ResponseContentDisposition=disposition)
+    )
+
+
+def content_disposition(filename: str) -> str:
+    """RFC 6266: the exact name in `filename*`, an ASCII likeness for those who do not know it."""
+    likeness = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in filename)
+    return f"attachment; filename=\"{likeness}\"; filename*=UTF-8''{quote(filename, safe='')}"
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Raises Unavailable when S3 does not answer, or fails on its side."""
+    try:
+        yield
+    except BotoCoreError as error:
+        raise Unavailable("The image storage does not answer just now; try again.") from error
+    except ClientError as error:
+        if _status(error) >= 500:
+            raise Unavailable("The image storage fails just now; try again.") from error
+        raise
+
+
+@_answering()
+def put(key: str, data: bytes, content_type: str) -> Stored:
+    """The storage compares what it received with our checksum before it answers."""
+    checksum = hashlib.sha256(data).hexdigest()
+    s3().put_object(
+        Bucket=settings().image_bucket,
+        Key=key,
+        Body=data,
+        ContentType=content_type,
+        ChecksumSHA256=_base64_of_hex(checksum),
+    )
+    return Stored(len(data), checksum, datetime.now(UTC))
+
+
+@_answering()
+def head(key: str) -> Stored | None:
+    try:
+        answer = s3().head_object(Bucket=settings().image_bucket, Key=key, ChecksumMode="ENABLED")
+    except ClientError as error:
+        if _status(error) == 404:
+            return None
+        raise
+    whole = answer.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
+    checksum = answer.get("ChecksumSHA256") if whole else None
+    return Stored(answer["ContentLength"], checksum and _hex_of_base64(checksum), answer["LastModified"])
+
+
+@_answering()
+def begin_multipart(key: str, content_type: str) -> str:
+    answer = s3().create_multipart_upload(Bucket=settings().image_bucket, Key=key, ContentType=content_type)
+    upload_id: str = answer["UploadId"]
+    return upload_id
+
+
+def presigned_parts(key: str, upload_id: str, sizes: Sequence[int]) -> tuple[list[str], int]:
+    """A URL for each part, numbered from 1, each for a PUT of exactly its size; and when they expire."""
+    seconds, parameters = settings().upload_url_seconds, {"Key": key, "UploadId": upload_id}
+    signed = [
+        _presigned("upload_part", seconds, **parameters, PartNumber=number, ContentLength=size)
+        for number, size in enumerate(sizes, start=1)
+    ]
+    return [url for url, _ in signed], min(expires for _, expires in signed)
+
+
+@_answering()
+def complete_multipart(key: str, upload_id: str, etags: dict[int, str]) -> None:
+    """Raises UploadRefusedError."""
+    parts = [{"PartNumber": number, "ETag": etag} for number, etag in sorted(etags.items())]
+    try:
+        s3().complete_multipart_upload(
+            Bucket=settings().image_bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts}
+        )
+    except ClientError as error:
+        if _status(error) < 500:
+            raise UploadRefusedError(error.response["Error"]["Message"]) from error
+        raise
+
+
+def _presigned(operation: str, seconds: int, **parameters: Any) -> tuple[str, int]:
+    expires = int(time.time()) + seconds
+    url: str = s3().generate_presigned_url(
+        operation, Params={"Bucket": settings().image_bucket, **parameters}, ExpiresIn=seconds
+    )
+    return url, expires
+
+
+def _base64_of_hex(checksum: str) -> str:
+    return base64.b64encode(bytes.fromhex(checksum)).decode()
+
+
+def _hex_of_base64(checksum: str) -> str:
+    return base64.b64decode(checksum).hex()
+
+
+def _status(error: ClientError) -> int:
+    status: int = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return status

@@ -1,0 +1,43 @@
+"""Settings, read once from the environment."""
+
+import os
+from functools import cache
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, ValidationError
+
+
+class SettingsError(Exception):
+    """The environment lacks a setting or holds one that cannot be used; the message names each."""
+
+
+class Settings(BaseModel):
+    """Each field is the environment variable of the same name in capitals; those without a default are required."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=str.upper)
+
+    database_url: SecretStr
+    image_bucket: str = Field(min_length=3)
+    access_log_table: str = Field(min_length=3)
+    user_pool_arn: str = Field(min_length=1)
+
+    default_role: Literal["viewers", "editors", "admins", "none"] = "editors"
+    """The group that a person in none of the groups counts as; `none` refuses them."""
+    allowed_origin: str = "*"
+    problem_type_base: str = "https://tagged-image-manager.example/problems/"
+    upload_url_seconds: PositiveInt = 3600
+    download_url_seconds: PositiveInt = 3600
+    access_log_days: PositiveInt = 365
+    bin_days: PositiveInt = 30
+    statement_timeout_seconds: PositiveInt = 20
+    """PostgreSQL ends a statement after this; it stays below the gateway's 29 s, so that the caller gets our answer."""
+
+
+@cache
+def settings() -> Settings:
+    """Raises SettingsError."""
+    try:
+        return Settings.model_validate(dict(os.environ))
+    except ValidationError as error:
+        wrong = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors(include_input=False))
+        raise SettingsError(f"The environment is not set up: {wrong}") from None

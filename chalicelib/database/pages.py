@@ -1,0 +1,49 @@
+"""One page of a list: where it begins, what it holds, how many rows the whole list has."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import Session
+
+TOTAL_LIMIT = 10_000
+"""Totals are exact up to here; beyond, counting would cost more than the page."""
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Window:
+    limit: int
+    offset: int = 0
+    after: Any = None
+    """The sort key of the last row of the page before, when paging by cursor."""
+    total: bool = True
+
+
+@dataclass(frozen=True)
+class Page(Generic[Row]):
+    rows: Sequence[Row]
+    has_more: bool
+    total: int | None
+    """TOTAL_LIMIT + 1 stands for more than TOTAL_LIMIT; None: not asked for."""
+
+
+def page(
+    session: Session,
+    rows: Select[*tuple[Any, ...]],
+    window: Window,
+    fetch: Callable[[Select[*tuple[Any, ...]]], Sequence[Row]],
+    behind: Callable[[Any], ColumnElement[bool]],
+) -> Page[Row]:
+    """`fetch` turns the statement into rows; `behind` is the condition that a row comes after a sort key."""
+    total = session.scalars(_capped_count(rows)).one() if window.total else None
+    if window.after is not None:
+        rows = rows.where(behind(window.after))
+    found = fetch(rows.limit(window.limit + 1).offset(window.offset))
+    return Page(found[: window.limit], len(found) > window.limit, total)
+
+
+def _capped_count(rows: Select[*tuple[Any, ...]]) -> Select[int]:
+    return select(func.count()).select_from(rows.order_by(None).limit(TOTAL_LIMIT + 1).subquery())

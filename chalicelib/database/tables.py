@@ -1,0 +1,130 @@
+"""The tables, with the invariants that hold whatever the code does."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Computed,
+    ForeignKey,
+    Identity,
+    Index,
+    Sequence,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+EPOCH_MILLISECONDS = 1_704_067_200_000
+"""2024-01-01T00:00:00Z: image ids count from here."""
+
+ID_SEQUENCE_BITS = 12
+
+IMAGE_ID = (
+    f"((extract(epoch from clock_timestamp()) * 1000)::bigint - {EPOCH_MILLISECONDS}) << {ID_SEQUENCE_BITS}"
+    f" | (nextval('image_id_low_bits') & {2**ID_SEQUENCE_BITS - 1})"
+)
+"""Milliseconds, then a counter: newest first is id descending, and ids stay below 2^53 until the year 2093."""
+
+TIMESTAMPTZ = TIMESTAMP(timezone=True)
+
+
+class Status(StrEnum):
+    PENDING = "pending"
+    PRESENT = "present"
+    MISSING = "missing"
+    REJECTED = "rejected"
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Tag(Base):
+    __tablename__ = "tags"
+    __table_args__ = (
+        CheckConstraint("char_length(name) BETWEEN 1 AND 160", name="name_length"),
+        CheckConstraint(r"name !~ '[|\x01-\x1f\x7f]'", name="name_characters"),
+        Index("tags_folded_trigrams", "folded", postgresql_using="gin", postgresql_ops={"folded": "gin_trgm_ops"}),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    name: Mapped[str] = mapped_column(Text(collation="C"), unique=True)
+    folded: Mapped[str] = mapped_column(
+        Text(collation="C"), comment="the name with case folded by Unicode's rules: patterns are matched against it"
+    )
+
+
+image_tags = Table(
+    "image_tags",
+    Base.metadata,
+    Column("image_id", ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("tag_id", ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True),
+    Index("image_tags_by_tag", "tag_id", "image_id"),
+    comment="links of images that are not in the bin: a search by tag need not look at the images",
+)
+
+binned_image_tags = Table(
+    "binned_image_tags",
+    Base.metadata,
+    Column("image_id", ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("tag_id", ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True),
+    Index("binned_image_tags_by_tag", "tag_id"),
+    comment="where the links of an image wait while it is in the bin",
+)
+
+
+class Image(Base):
+    __tablename__ = "images"
+    __table_args__ = (
+        CheckConstraint("status IN ('pending', 'present', 'missing', 'rejected')", name="status_known"),
+        CheckConstraint("(uploaded_at IS NULL) = (status IN ('pending', 'missing'))", name="uploaded_when_present"),
+        CheckConstraint("char_length(filename) BETWEEN 1 AND 255", name="filename_length"),
+        CheckConstraint(r"filename !~ '[/\\\x01-\x1f\x7f]'", name="filename_characters"),
+        CheckConstraint(f"size BETWEEN 1 AND {5 * 1024**4}", name="size_range"),
+        CheckConstraint("checksum_sha256 ~ '^[0-9a-f]{64}$'", name="checksum_form"),
+        CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata_object"),
+        Index("images_pending", "id", postgresql_where="status = 'pending'"),
+        Index("images_binned", "deleted_at", postgresql_where="deleted_at IS NOT NULL"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, server_default=text(IMAGE_ID))
+    created_at: Mapped[datetime] = mapped_column(
+        TIMESTAMPTZ,
+        Computed(f"to_timestamp(((id >> {ID_SEQUENCE_BITS}) + {EPOCH_MILLISECONDS}) / 1000.0)", persisted=True),
+    )
+    created_by: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text, default=Status.PENDING)
+    filename: Mapped[str] = mapped_column(Text)
+    content_type: Mapped[str] = mapped_column(Text)
+    size: Mapped[int] = mapped_column(BigInteger, comment="bytes: as declared until present, then as the storage says")
+    checksum_sha256: Mapped[str | None] = mapped_column(
+        Text, comment="hex: as declared until present, then as the storage says, if it does"
+    )
+    object_key: Mapped[str] = mapped_column(Text(collation="C"), unique=True)
+    sequencer: Mapped[str | None] = mapped_column(Text, comment="of the newest storage event that was taken in")
+    multipart_upload_id: Mapped[str | None] = mapped_column(Text)
+    uploaded_at: Mapped[datetime | None] = mapped_column(TIMESTAMPTZ)
+    deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMPTZ, comment="when it went to the bin")
+    rejection: Mapped[str | None] = mapped_column(Text)
+    metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, default=dict)
+    attributes: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+
+    tags: Mapped[list[Tag]] = relationship(secondary=image_tags, order_by=Tag.name, viewonly=True, lazy="raise")
+
+    @property
+    def created_timestamp(self) -> int:
+        return ((self.id >> ID_SEQUENCE_BITS) + EPOCH_MILLISECONDS) // 1000
+
+
+image_id_low_bits = Sequence("image_id_low_bits", metadata=Base.metadata)
+
+
+def first_id_at(timestamp: int) -> int:
+    """The least id that an image created at or after this moment (seconds since the Unix epoch) can have."""
+    return (timestamp * 1000 - EPOCH_MILLISECONDS) << ID_SEQUENCE_BITS

@@ -1,0 +1,46 @@
+"""S3's events about the image bucket."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote_plus
+
+from chalicelib.database.engine import transaction
+from chalicelib.services import uploads
+from chalicelib.services.uploads import StorageEvent
+from chalicelib.telemetry import begin, logger
+
+
+class RecordsFailedError(Exception):
+    """Some records could not be taken in; the event is to be delivered again, and in the end to the dead letters."""
+
+
+def take_in(records: Sequence[Mapping[str, Any]]) -> None:
+    """Each record for itself, so that a bad one holds up no other; taking one in twice does no harm."""
+    failed = [record for record in records if not _taken_in(record)]
+    if failed:
+        raise RecordsFailedError(f"{len(failed)} of {len(records)} storage records failed.")
+
+
+def _taken_in(record: Mapping[str, Any]) -> bool:
+    touched = begin()
+    try:
+        event = _event(record)
+        with transaction() as session:
+            outcome = uploads.take_in(session, event)
+    except Exception:  # noqa: BLE001 (whatever is wrong with this record, the others are to go on)
+        logger.exception("storage record failed", storage_record=_summary(record))
+        return False
+    level = logger.warning if outcome == "unknown" else logger.info
+    level("storage record", outcome=outcome, image_ids=list(touched.image_ids), storage_record=_summary(record))
+    return True
+
+
+def _event(record: Mapping[str, Any]) -> StorageEvent:
+    described = record["s3"]["object"]
+    removed = record["eventName"].startswith("ObjectRemoved")
+    return StorageEvent(unquote_plus(described["key"]), removed, described["sequencer"])
+
+
+def _summary(record: Mapping[str, Any]) -> dict[str, Any]:
+    described = record.get("s3", {}).get("object", {})
+    return {"event": record.get("eventName"), **{name: described.get(name) for name in ("key", "size", "sequencer")}}

@@ -1,0 +1,79 @@
+"""What happens around every request: its id, its log line, its access record, and problems for errors."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, cast
+
+from chalice.app import Request, Response
+
+from chalicelib import errors
+from chalicelib.aws import access_log
+from chalicelib.aws.access_log import Entry, UndeliveredError
+from chalicelib.routes.request import CORS, caller
+from chalicelib.telemetry import Touched, begin, count, logger
+
+GetResponse = Callable[[Request], Response]
+
+
+def observe(request: Request, get_response: GetResponse) -> Response:
+    """The outermost: nothing that reaches the service goes unrecorded."""
+    started, touched = time.time(), begin()
+    request_id = request.context["requestId"]
+    logger.append_keys(request_id=request_id, function_request_id=cast("Any", request.lambda_context).aws_request_id)
+    response = get_response(request)
+    response.headers["X-Request-Id"] = request_id
+    _record(_entry(request, response.status_code, touched, started))
+    return response
+
+
+def answer_problems(request: Request, get_response: GetResponse) -> Response:
+    """Failures, expected or not, as problem+json."""
+    try:
+        response = get_response(request)
+        failure = errors.failure_of(response)
+    except errors.Failure as expected:
+        failure = expected
+    if failure is None:
+        return response
+    problem = errors.problem(failure, request.context["requestId"])
+    problem.headers.update(CORS.get_access_control_headers())
+    return problem
+
+
+def _record(entry: Entry) -> None:
+    """The request's one log line; it holds the whole access record, so that none is lost when DynamoDB is."""
+    try:
+        access_log.write(entry)
+    except UndeliveredError as reason:
+        count("AccessRecordUndelivered")
+        logger.error("request", access_record="undelivered", reason=str(reason), **_fields(entry))
+    else:
+        logger.info("request", **_fields(entry))
+
+
+def _fields(entry: Entry) -> dict[str, Any]:
+    """`timestamp` and `request_id` are the logger's own keys already."""
+    fields = asdict(entry)
+    fields["started"] = fields.pop("timestamp")
+    del fields["request_id"]
+    return fields
+
+
+def _entry(request: Request, status: int, touched: Touched, started: float) -> Entry:
+    who, identity = caller(request), request.context["identity"]
+    return Entry(
+        request_id=request.context["requestId"],
+        timestamp=started,
+        user_id=who.id,
+        client_id=who.client_id,
+        source_ip=identity.get("sourceIp"),
+        user_agent=identity.get("userAgent"),
+        method=request.method,
+        route=request.context["resourcePath"],
+        path=request.context["path"],
+        status=status,
+        duration_ms=round((time.time() - started) * 1000),
+        image_ids=list(touched.image_ids),
+        tag_ids=list(touched.tag_ids),
+    )

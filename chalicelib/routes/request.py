@@ -1,0 +1,176 @@
+"""A request into typed values, and typed values into an answer."""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import wraps
+from http import HTTPStatus
+from typing import Any, TypeVar, get_origin
+from urllib.parse import urlencode
+
+from chalice.app import Blueprint, CognitoUserPoolAuthorizer, CORSConfig, Request, Response
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from chalicelib.config import settings
+from chalicelib.database.pages import Page
+from chalicelib.errors import Forbidden, InvalidRequest, MalformedRequest
+from chalicelib.routes.shapes.base import Answer, Body, Listing, PageMeta, Paging, Query
+from chalicelib.routes.shapes.text import tag_name
+from chalicelib.services.callers import ACCEPTED_SCOPES, Caller, Permission, caller_of
+
+AUTHORIZER = CognitoUserPoolAuthorizer("users", provider_arns=[settings().user_pool_arn]).with_scopes(ACCEPTED_SCOPES)
+"""With scopes the gateway takes access tokens; without them it would take ID tokens."""
+
+CORS = CORSConfig(
+    allow_origin=settings().allowed_origin,
+    allow_headers=["Idempotency-Key", "If-Match"],
+    expose_headers=["ETag", "Link", "Location", "Retry-After", "X-Request-Id"],
+    max_age=3600,
+)
+
+MAX_ID = 2**63 - 1
+
+AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
+AnyBody = TypeVar("AnyBody", bound=Body)
+AnyQuery = TypeVar("AnyQuery", bound=Query)
+View = Callable[..., Response]
+
+
+def route(
+    blueprint: Blueprint,
+    method: str,
+    path: str,
+    *,
+    needs: Permission,
+    query: type[Query] | None = Query,
+    body: type[Body] | None = None,
+    content_types: Sequence[str] = ("application/json",),
+) -> Callable[[View], View]:
+    """Registers a view, which is called if the caller may: with the request, the query and the body if they have shapes
+    of their own, and the path's parameters by name. `query=None` leaves both to the view."""
+
+    def register(view: View) -> View:
+        @wraps(view)
+        def checked(**parameters: str) -> Response:
+            request = blueprint.current_request
+            if not caller(request).may(needs):
+                raise Forbidden(f"This needs the permission `{needs.name.lower()}`.")
+            asked = None if query is None else parsed_query(request, query)
+            given = None if body is None else parsed_body(request, body)
+            return view(
+                request, *(shape for shape in (asked, given) if shape and type(shape) is not Query), **parameters
+            )
+
+        types = list(content_types) if body or query is None else []
+        blueprint.route(path, methods=[method], authorizer=AUTHORIZER, content_types=types)(checked)
+        return view
+
+    return register
+
+
+def caller(request: Request) -> Caller:
+    return caller_of(request.context["authorizer"]["claims"], settings().default_role)
+
+
+def parsed_body(request: Request, shape: type[AnyBody]) -> AnyBody:
+    """No body is taken for {}. Raises MalformedRequest for what is not JSON, InvalidRequest for what does not fit."""
+    raw = request.raw_body
+    try:
+        return shape.model_validate_json(raw or b"{}")
+    except ValidationError as error:
+        raise _refusal(error) from None
+
+
+def parsed_query(request: Request, shape: type[AnyQuery]) -> AnyQuery:
+    """A list is given as a|b or by repeating its parameter; anything else once. Raises InvalidRequest."""
+    given: dict[str, Any] = {}
+    for name, values in _parameters(request).items():
+        if name in shape.model_fields and _is_list(shape, name):
+            given[name] = [value for joined in values for value in joined.split("|")]
+        elif len(values) > 1:
+            raise InvalidRequest.of(name, "is given more than once")
+        else:
+            given[name] = values[0]
+    try:
+        return shape.model_validate(given)
+    except ValidationError as error:
+        raise _refusal(error) from None
+
+
+def path_id(value: str, field: str) -> int:
+    """Raises InvalidRequest."""
+    if not re.fullmatch("[0-9]{1,19}", value) or int(value) > MAX_ID:
+        raise InvalidRequest.of(field, f"must be a whole number up to {MAX_ID}")
+    return int(value)
+
+
+def path_tag(value: str) -> str:
+    """Raises InvalidRequest."""
+    try:
+        return tag_name(value)
+    except ValueError as error:
+        raise InvalidRequest.of("name", str(error)) from None
+
+
+def answer(shape: BaseModel, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
+    return Response(
+        shape.model_dump_json(),
+        status_code=int(status),
+        headers={"Content-Type": "application/json", **(headers or {})},
+    )
+
+
+def nothing() -> Response:
+    return Response("", status_code=int(HTTPStatus.NO_CONTENT))
+
+
+def listing(
+    request: Request, paging: Paging, page: Page[Any], results: list[AnyAnswer], key: Callable[[Any], Any]
+) -> Response:
+    """`key` gives the sort key of a row, for the cursor and the link to the next page."""
+    meta = PageMeta.of(paging, page, key(page.rows[-1]) if page.has_more else None)
+    return answer(Listing(results=results, meta=meta), headers=next_link(request, meta.next_cursor))
+
+
+def next_link(request: Request, cursor: str | None) -> dict[str, str]:
+    if cursor is None:
+        return {}
+    kept = {name: values for name, values in _parameters(request).items() if name not in {"page", "offset", "cursor"}}
+    return {"Link": f'<{url_of(request)}?{urlencode({**kept, "cursor": cursor}, doseq=True)}>; rel="next"'}
+
+
+def url_of(request: Request) -> str:
+    scheme = request.headers.get("x-forwarded-proto", "https")
+    return f"{scheme}://{request.context['domainName']}{request.context['path']}"
+
+
+def _parameters(request: Request) -> dict[str, list[str]]:
+    parameters = request.query_params
+    return {} if parameters is None else {name: parameters.getlist(name) for name in parameters}
+
+
+def _is_list(shape: type[Query], name: str) -> bool:
+    return get_origin(shape.model_fields[name].annotation) is list
+
+
+def _refusal(error: ValidationError) -> MalformedRequest | InvalidRequest:
+    problems = error.errors(include_url=False, include_input=False)
+    if problems[0]["type"] == "json_invalid":
+        return MalformedRequest(f"The body is not JSON: {problems[0]['ctx']['error']}.")
+    return InvalidRequest([{"field": _field(problem), "message": _message(problem)} for problem in problems])
+
+
+def _field(problem: ErrorDetails) -> str:
+    path = (*problem["loc"], *problem.get("ctx", {}).get("fields", ()))
+    named = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return named.removeprefix(".") or "body"
+
+
+def _message(problem: ErrorDetails) -> str:
+    match problem["type"]:
+        case "extra_forbidden":
+            return "is not known here"
+        case "missing":
+            return "is needed"
+        case _:
+            return problem["msg"].removeprefix("Value error, ")

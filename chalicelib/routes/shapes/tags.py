@@ -1,0 +1,31 @@
+"""Tags on the wire."""
+
+from typing import Annotated, Self
+
+from pydantic import Field
+
+from chalicelib.database.tags import CountedTag
+from chalicelib.routes.shapes.base import Answer, Body, Paging
+from chalicelib.routes.shapes.text import Pattern, TagName
+
+
+class TagDraft(Body):
+    name: TagName
+
+
+class Merge(Body):
+    into: Annotated[int, Field(ge=1, le=2**63 - 1)]
+
+
+class TagQuery(Paging):
+    match: Pattern | None = None
+
+
+class TagRecord(Answer):
+    id: int
+    name: str
+    image_count: int
+
+    @classmethod
+    def of(cls, tag: CountedTag) -> Self:
+        return cls(id=tag.id, name=tag.name, image_count=tag.image_count)

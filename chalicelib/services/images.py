@@ -1,0 +1,123 @@
+"""What may happen to an image once it is registered."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from chalicelib.aws import storage
+from chalicelib.aws.storage import PresignedDownload
+from chalicelib.database import images as table
+from chalicelib.database import tags
+from chalicelib.database.tables import Image, Status
+from chalicelib.errors import Forbidden, ImageNotFound, PreconditionFailed
+from chalicelib.services.callers import Caller, Permission
+from chalicelib.telemetry import touch
+
+
+@dataclass(frozen=True)
+class Change:
+    """None leaves as it is."""
+
+    filename: str | None = None
+    tags: list[str] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+def get(session: Session, image_id: int) -> Image:
+    return _found(image_id, table.get(session, image_id))
+
+
+def replace(session: Session, image_id: int, change: Change, if_match: str | None) -> Image:
+    image = _found(image_id, table.get_for_change(session, image_id))
+    if if_match is not None and not _matches(if_match, etag(image)):
+        raise PreconditionFailed
+    if change.filename is not None:
+        image.filename = change.filename
+    if change.metadata is not None:
+        image.metadata_ = change.metadata
+    if change.tags is not None:
+        _replace_tags(session, image, change.tags)
+    return image
+
+
+def add_tag(session: Session, image_id: int, name: str) -> None:
+    image = _found(image_id, table.get_for_change(session, image_id))
+    tag_ids = tags.ensure(session, [name]).values()
+    touch(tags=tag_ids)
+    tags.link(session, image.id, tag_ids)
+
+
+def take_off_tag(session: Session, image_id: int, name: str) -> None:
+    image = _found(image_id, table.get_for_change(session, image_id))
+    tag_id = tags.id_of(session, name)
+    if tag_id is not None:
+        touch(tags=[tag_id])
+        tags.unlink(session, image.id, [tag_id])
+
+
+def delete(session: Session, caller: Caller, image_id: int) -> None:
+    image = _found(image_id, table.get_for_change(session, image_id))
+    _own_or_admin(caller, image)
+    image.deleted_at = table.now(session)
+    tags.bin_links(session, image.id)
+
+
+def restore(session: Session, caller: Caller, image_id: int) -> Image:
+    image = _found(image_id, table.get_binned_for_change(session, image_id))
+    _own_or_admin(caller, image)
+    image.deleted_at = None
+    tags.restore_links(session, image.id)
+    table.refresh_tags(session, image)
+    return image
+
+
+def download(image: Image) -> PresignedDownload | None:
+    """None as long as, or once, the file is not there."""
+    if image.status != Status.PRESENT:
+        return None
+    return storage.presigned_download(image.object_key, image.filename)
+
+
+def etag(image: Image) -> str:
+    """Changes whenever the record does, but for its presigned URLs, which differ in every answer."""
+    state = [
+        image.status,
+        image.filename,
+        image.size,
+        image.checksum_sha256,
+        image.uploaded_at and image.uploaded_at.timestamp(),
+        [(tag.id, tag.name) for tag in image.tags],
+        image.metadata_,
+        image.attributes,
+        image.rejection,
+    ]
+    return f'"{hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:32]}"'
+
+
+def _matches(if_match: str, current: str) -> bool:
+    return if_match.strip() == "*" or current in (given.strip() for given in if_match.split(","))
+
+
+def _replace_tags(session: Session, image: Image, names: Iterable[str]) -> None:
+    wanted = set(tags.ensure(session, names).values())
+    linked = tags.linked(session, image.id)
+    touch(tags=sorted(wanted ^ linked))
+    tags.unlink(session, image.id, linked - wanted)
+    tags.link(session, image.id, wanted - linked)
+    table.refresh_tags(session, image)
+
+
+def _own_or_admin(caller: Caller, image: Image) -> None:
+    if image.created_by != caller.id and not caller.may(Permission.ADMIN):
+        raise Forbidden("Only an admin may do this to an image that someone else created.")
+
+
+def _found(image_id: int, image: Image | None) -> Image:
+    touch(images=[image_id])
+    if image is None:
+        raise ImageNotFound(image_id)
+    return image

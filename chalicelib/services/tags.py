@@ -1,0 +1,50 @@
+"""What may happen to a tag."""
+
+from sqlalchemy.orm import Session
+
+from chalicelib.database import tags as table
+from chalicelib.database.tags import CountedTag
+from chalicelib.errors import InvalidRequest, TagNameTaken, TagNotFound
+from chalicelib.telemetry import touch
+
+
+def get(session: Session, tag_id: int) -> CountedTag:
+    touch(tags=[tag_id])
+    tag = table.get_counted(session, tag_id)
+    if tag is None:
+        raise TagNotFound(tag_id)
+    return tag
+
+
+def create(session: Session, name: str) -> tuple[CountedTag, bool]:
+    """The tag of this name, and whether it is new."""
+    new = name in table.create(session, [name])
+    return get(session, table.ensure(session, [name])[name]), new
+
+
+def rename(session: Session, tag_id: int, name: str) -> CountedTag:
+    _lock(session, tag_id)
+    if not table.rename(session, tag_id, name):
+        raise TagNameTaken(tag_id, name, holder_id=table.ensure(session, [name])[name])
+    return get(session, tag_id)
+
+
+def delete(session: Session, tag_id: int) -> None:
+    _lock(session, tag_id)
+    table.remove(session, tag_id)
+
+
+def merge(session: Session, source_id: int, target_id: int) -> CountedTag:
+    if source_id == target_id:
+        raise InvalidRequest.of("into", "must be another tag than the one to merge")
+    _lock(session, source_id, target_id)
+    table.merge(session, source_id, target_id)
+    return get(session, target_id)
+
+
+def _lock(session: Session, *tag_ids: int) -> None:
+    touch(tags=tag_ids)
+    found = table.lock(session, tag_ids)
+    for tag_id in tag_ids:
+        if tag_id not in found:
+            raise TagNotFound(tag_id)

@@ -1,0 +1,94 @@
+"""What the service needs around it, as plain data that the local stack and the deployment read alike."""
+
+from typing import Any
+
+STAGE = "v1"
+"""API Gateway's stage name, which is the first segment of every path."""
+
+RESOURCE_SERVER = "tagged-image-manager"
+SCOPES = {
+    "read": "See images, tags and searches",
+    "write": "Add and change images and tags",
+    "admin": "Everything, and the access log",
+}
+GROUPS = ("viewers", "editors", "admins")
+
+STORAGE_EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")
+STORAGE_EVENT_TRIES = 3
+"""How often Lambda tries an asynchronous event before it goes to the dead letters."""
+
+
+def bucket_cors(origins: list[str]) -> list[dict[str, Any]]:
+    """CORS rules of the image bucket, in the words of the S3 API: browsers PUT and GET through presigned URLs."""
+    return [
+        {
+            "AllowedOrigins": origins,
+            "AllowedMethods": ["GET", "HEAD", "PUT"],
+            "AllowedHeaders": ["*"],
+            "ExposeHeaders": ["ETag", "x-amz-checksum-sha256", "x-amz-version-id"],
+            "MaxAgeSeconds": 3600,
+        }
+    ]
+
+
+ACCESS_LOG_KEYS = {
+    "request_id": "S",
+    "part": "N",
+    "user_key": "S",
+    "day_key": "S",
+    "image_key": "N",
+    "tag_key": "N",
+    "moment": "S",
+}
+"""Attributes of the access-log table that are keys, with their DynamoDB types."""
+
+ACCESS_LOG_PRIMARY_KEY = ("request_id", "part")
+ACCESS_LOG_INDEXES = {
+    "by_user": ("user_key", "moment"),
+    "by_day": ("day_key", "moment"),
+    "by_image": ("image_key", "moment"),
+    "by_tag": ("tag_key", "moment"),
+}
+"""Partition and sort key of each; all project every attribute."""
+
+ACCESS_LOG_TTL = "expires"
+
+GATEWAY_TIMEOUT_SECONDS = 29
+GATEWAY_PAYLOAD_BYTES = 10 * 1024 * 1024
+LAMBDA_PAYLOAD_BYTES = 6 * 1024 * 1024
+
+GATEWAY_RESPONSES = {
+    "MISSING_AUTHENTICATION_TOKEN": (
+        404,
+        "not-found",
+        "Not found",
+        "There is no such path, or it does not take this method.",
+    ),
+    "UNAUTHORIZED": (
+        401,
+        "unauthorized",
+        "Unauthorized",
+        "A valid access token is needed in the Authorization header.",
+    ),
+    "ACCESS_DENIED": (403, "forbidden", "Forbidden", "The access token does not permit this."),
+    "REQUEST_TOO_LARGE": (
+        413,
+        "payload-too-large",
+        "Payload too large",
+        "The request is larger than the gateway takes. Register the image with POST /v1/images and PUT it to its URL.",
+    ),
+    "THROTTLED": (
+        429,
+        "too-many-requests",
+        "Too many requests",
+        "The request rate is above the limit; try again later.",
+    ),
+    "INTEGRATION_FAILURE": (502, "bad-gateway", "Bad gateway", "The service did not give an answer; try again."),
+    "INTEGRATION_TIMEOUT": (
+        504,
+        "gateway-timeout",
+        "Gateway timeout",
+        "The service did not answer in time; try again.",
+    ),
+}
+"""What the gateway itself answers when a request does not reach the service: status, problem slug, title, detail."""

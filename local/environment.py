@@ -1,0 +1,49 @@
+"""The environment of the service's processes: what Lambda and the deployment would give it."""
+
+import os
+from typing import Any
+
+from local import ROOT
+from local.emulator import ACCOUNT
+
+FUNCTION_NAME = "tagged-image-manager"
+MEMORY_MEGABYTES = 1024
+
+_DEFAULTS = {
+    "LOG_LEVEL": "INFO",
+    "POWERTOOLS_SERVICE_NAME": "tagged-image-manager",
+    "POWERTOOLS_METRICS_NAMESPACE": "TaggedImageManager",
+}
+
+
+def of_service(stack: dict[str, Any]) -> dict[str, str]:
+    """Settings of the product in the caller's environment pass through; whatever names a part of the stack does not."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return _DEFAULTS | inherited | database(stack["database_url"]) | _aws(stack) | _resources(stack)
+
+
+def database(url: str) -> dict[str, str]:
+    return {"DATABASE_URL": url.replace("postgresql://", "postgresql+psycopg2://", 1), "PYTHONPATH": str(ROOT)}
+
+
+def _resources(stack: dict[str, Any]) -> dict[str, str]:
+    pool = f"arn:aws:cognito-idp:{stack['region']}:{ACCOUNT}:userpool/{stack['user_pool_id']}"
+    return {
+        "IMAGE_BUCKET": stack["bucket"],
+        "ACCESS_LOG_TABLE": stack["access_log_table"],
+        "USER_POOL_ARN": pool,
+    }
+
+
+def _aws(stack: dict[str, Any]) -> dict[str, str]:
+    return {
+        "AWS_REGION": stack["region"],
+        "AWS_DEFAULT_REGION": stack["region"],
+        "AWS_ENDPOINT_URL": stack["aws_endpoint_url"],
+        "AWS_ACCESS_KEY_ID": stack["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": stack["aws_secret_access_key"],
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_LAMBDA_FUNCTION_NAME": FUNCTION_NAME,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(MEMORY_MEGABYTES),
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+    }

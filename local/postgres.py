@@ -1,0 +1,117 @@
+"""Real PostgreSQL from a wheel, as a child process."""
+
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
+
+from local import Trouble, children
+from local.postgres_home import Home, home
+
+NAME = "tim"
+"""Of the user and of the database."""
+
+_START_SECONDS = 30
+
+
+@dataclass
+class Server:
+    process: subprocess.Popen[bytes]
+    port: int
+    password: str
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://{NAME}:{self.password}@127.0.0.1:{self.port}/{NAME}"
+
+    def wait_until_ready(self) -> None:
+        """Answers, and has its database."""
+        trouble = f"PostgreSQL does not start; {self.log} says why."
+        children.wait_until(self._answers, _START_SECONDS, trouble)
+
+    def stop(self) -> None:
+        children.stop(self.process, signal.SIGINT, 10)
+
+    def _answers(self) -> bool:
+        if self.process.poll() is not None:
+            raise Trouble(f"PostgreSQL ended while starting; {self.log} says why.")
+        try:
+            psycopg2.connect(self.url, connect_timeout=2).close()
+        except psycopg2.OperationalError as error:
+            if "does not exist" in str(error):
+                self._create_database()
+                return True
+            return False
+        return True
+
+    def _create_database(self) -> None:
+        connection = psycopg2.connect(self.url.removesuffix(NAME) + "postgres")
+        connection.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {NAME}")
+        connection.close()
+
+
+def start(directory: Path, port: int, password: str, log: Path, *, keep_open: tuple[int, ...] = ()) -> Server:
+    """Makes the cluster on first use; does not wait until it answers. `keep_open` are descriptors it inherits."""
+    place = home(directory)
+    with log.open("ab") as output:
+        if not place.cluster.exists():
+            _initialise(place, password, output.fileno(), keep_open)
+        _forget_the_dead(place.cluster / "postmaster.pid")
+        process = children.spawn(
+            _command(place, port),
+            at_parents_death=signal.SIGINT,
+            pass_fds=keep_open,
+            stdout=output,
+            stderr=output,
+            **place.process_options(),
+        )
+    return Server(process, port, password, log)
+
+
+def _forget_the_dead(pid_file: Path) -> None:
+    """After a crash another program may run under the number in there, and PostgreSQL would not start."""
+    try:
+        program = Path(f"/proc/{pid_file.read_text().split()[0]}/comm").read_text().strip()
+    except (OSError, IndexError):
+        return
+    if program != "postgres":
+        pid_file.unlink()
+
+
+def _command(place: Home, port: int) -> list[str]:
+    settings = {
+        "listen_addresses": "127.0.0.1",
+        "port": str(port),
+        "unix_socket_directories": "",
+        "shared_buffers": "256MB",
+        "max_connections": "100",
+    }
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    return [place.program("postgres"), "-D", str(place.cluster), *options]
+
+
+def _initialise(place: Home, password: str, output: int, keep_open: tuple[int, ...]) -> None:
+    """Beside its final place, so that one broken off half-way is not taken for a cluster."""
+    draft = place.directory / "cluster.new"
+    shutil.rmtree(draft, ignore_errors=True)
+    password_file = place.directory / "password"
+    password_file.touch(mode=0o600)
+    password_file.write_text(password)
+    place.own(password_file)
+    command = [place.program("initdb"), "-D", str(draft), "-U", NAME, f"--pwfile={password_file}"]
+    command += ["--auth=scram-sha-256", "--encoding=UTF8"]
+    command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+    try:
+        made = children.spawn(command, pass_fds=keep_open, stdout=output, stderr=output, **place.process_options())
+        if made.wait() != 0:
+            raise Trouble("PostgreSQL cannot make its database cluster; the end of its log says why.")
+    finally:
+        password_file.unlink()
+    draft.rename(place.cluster)

@@ -1,0 +1,130 @@
+"""The state directory: who uses it, its secrets, and what the last run chose."""
+
+import fcntl
+import json
+import os
+import secrets
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from local import Trouble
+
+USERS = {"editor": "editors", "viewer": "viewers", "admin": "admins", "newcomer": None}
+
+
+class State:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.stack_file = directory / "stack.json"
+        self.service_log = directory / "logs" / "service.log"
+
+    def log(self, name: str) -> Path:
+        return self.directory / "logs" / f"{name}.log"
+
+    def prepare(self) -> None:
+        if not self.directory.exists():
+            self.directory.mkdir(parents=True)
+            # When root runs the stack, PostgreSQL runs as another user and has to pass through.
+            self.directory.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        (self.directory / "logs").mkdir(mode=0o700, exist_ok=True)
+
+    def lock(self) -> int:
+        """A file descriptor to hand to every child: the lock is held until the last of them is gone."""
+        descriptor = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        if not _locked(descriptor):
+            holder = _pid_in(descriptor)
+            if holder is not None and _alive(holder):
+                raise Trouble(f"{self.directory} is in use by another `make serve` (process {holder}).")
+            self._wait_for_the_dying(descriptor)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        return descriptor
+
+    def _wait_for_the_dying(self, descriptor: int) -> None:
+        deadline = time.monotonic() + 10
+        while not _locked(descriptor):
+            if time.monotonic() > deadline:
+                raise Trouble(
+                    f"Processes of an earlier `make serve` still use {self.directory}; end them and try again."
+                )
+            time.sleep(0.02)
+
+    def stack(self) -> dict[str, Any]:
+        """What the last run that became ready wrote; empty before."""
+        try:
+            content: dict[str, Any] = json.loads(self.stack_file.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return {}
+        return content
+
+    def write_stack(self, stack: dict[str, Any]) -> None:
+        write_privately(self.stack_file, json.dumps(stack, indent=2) + "\n")
+
+    def secrets(self) -> dict[str, str]:
+        """Passwords of the database and the users, made once."""
+        file = self.directory / "secrets.json"
+        if not file.exists():
+            # Cognito's default policy wants every kind of character.
+            made = {name: f"{secrets.token_urlsafe(18)}-aA1" for name in ("database", *USERS)}
+            write_privately(file, json.dumps(made, indent=2) + "\n")
+        content: dict[str, str] = json.loads(file.read_text())
+        return content
+
+
+def write_privately(file: Path, text: str) -> None:
+    """The whole file or none of it, for the owner's eyes only."""
+    draft = file.with_name(file.name + ".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(file)
+
+
+def free_port(preferred: int | None) -> int:
+    """The preferred one while it is free, so that addresses given out survive a restart."""
+    for port in (preferred, 0):
+        if port is None:
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            chosen: int = probe.getsockname()[1]
+            return chosen
+    raise Trouble("This machine has no free port left.")
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _pid_in(descriptor: int) -> int | None:
+    text = os.pread(descriptor, 32, 0).decode()
+    return int(text) if text.isdigit() else None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return False

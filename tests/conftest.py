@@ -1,0 +1,82 @@
+"""What every kind of test may ask for. The stack is started once, and only when a test wants it."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# Enough to import the product; the integration tests put the real ones in their place.
+os.environ |= {
+    "DATABASE_URL": "postgresql+psycopg2://nobody@127.0.0.1:1/none",
+    "IMAGE_BUCKET": "tagged-image-manager-images",
+    "ACCESS_LOG_TABLE": "tagged-image-manager-access-log",
+    "USER_POOL_ARN": "arn:aws:cognito-idp:eu-central-1:000000000000:userpool/eu-central-1_example",
+    "AWS_REGION": "eu-central-1",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "POWERTOOLS_METRICS_NAMESPACE": "TaggedImageManager",
+}
+
+Value = TypeVar("Value")
+
+
+def eventually(condition: Callable[[], Value], within: float = 20, of: str = "the condition") -> Value:
+    """The first true value of the condition; fails when there is none in time (seconds)."""
+    pause, deadline = threading.Event(), time.monotonic() + within
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"{of} did not come about within {within} s"
+        pause.wait(0.02)
+    return value
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[dict[str, Any]]:
+    """The whole service, running: the contents of its stack.json."""
+    # Not among pytest's own directories: PostgreSQL, when root runs the tests, is another user, who cannot enter them.
+    home = Path(tempfile.mkdtemp(prefix="stack-"))
+    home.chmod(0o711)
+    state = home / "state"
+    command = [
+        sys.executable,
+        "-m",
+        "local",
+        "serve",
+        "--port",
+        str(free_port()),
+        "--state",
+        str(state),
+        "--workers",
+        "2",
+    ]
+    with (home / "serve.log").open("w+") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            eventually(lambda: "Ready: " in Path(output.name).read_text() or process.poll() is not None, within=60)
+            assert process.poll() is None, Path(output.name).read_text()
+            yield json.loads((state / "stack.json").read_text())
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=30)
+            shutil.rmtree(home)

@@ -1,0 +1,167 @@
+"""From the queue to the handler, against a queue in memory."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from local import delivery
+from local.delivery import Delivery, scheduled_event
+
+
+class Service:
+    """Remembers what it was invoked with, and fails while told to."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.ticks: list[Any] = []
+        self.fails = False
+
+    def on_storage_event(self, event: Any, context: Any) -> None:
+        assert context.get_remaining_time_in_millis() > 0
+        self.events.append(event)
+        if self.fails:
+            raise RuntimeError("it cannot")
+
+    def on_schedule(self, event: Any, context: Any) -> None:
+        assert context.aws_request_id
+        self.ticks.append(event)
+        if self.fails:
+            raise RuntimeError("it cannot")
+
+
+class Queue:
+    def __init__(self) -> None:
+        self.sqs = boto3.client("sqs", region_name="eu-central-1")
+        self.dead = self.sqs.create_queue(QueueName="dead")["QueueUrl"]
+        arn = self.sqs.get_queue_attributes(QueueUrl=self.dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 3})
+        self.url = self.sqs.create_queue(QueueName="events", Attributes={"RedrivePolicy": redrive})["QueueUrl"]
+
+    def send(self, event: Any) -> None:
+        self.sqs.send_message(QueueUrl=self.url, MessageBody=json.dumps(event))
+
+    def waiting(self) -> int:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        attributes = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
+        return sum(int(count) for count in attributes.values())
+
+    def dead_letters(self) -> list[Any]:
+        messages = self.sqs.receive_message(QueueUrl=self.dead, MaxNumberOfMessages=10).get("Messages", [])
+        return [json.loads(message["Body"]) for message in messages]
+
+
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setattr(delivery, "LONGEST_POLL_SECONDS", 0)
+    monkeypatch.setattr(delivery, "BACKOFF_SECONDS", (0, 0))
+    with mock_aws():
+        yield Queue()
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+@pytest.fixture
+def courier(queue: Queue, service: Service) -> Delivery:
+    return Delivery(queue.sqs, queue.url, service.on_storage_event, service.on_schedule)
+
+
+def test_each_event_reaches_the_handler_once(queue: Queue, service: Service, courier: Delivery) -> None:
+    queue.send({"Records": [1]})
+    queue.send({"Records": [2]})
+
+    courier.step()
+    courier.step()
+
+    assert sorted(event["Records"] for event in service.events) == [[1], [2]]
+    assert queue.waiting() == 0
+
+
+def test_the_test_event_of_s3_is_skipped(queue: Queue, service: Service, courier: Delivery) -> None:
+    queue.send({"Service": "Amazon S3", "Event": "s3:TestEvent"})
+
+    courier.step()
+
+    assert service.events == []
+    assert queue.waiting() == 0
+
+
+def test_what_fails_is_tried_three_times_and_then_kept(queue: Queue, service: Service, courier: Delivery) -> None:
+    service.fails = True
+    queue.send({"Records": ["bad"]})
+
+    for _ in range(6):
+        courier.step()
+
+    assert service.events == [{"Records": ["bad"]}] * 3
+    assert queue.waiting() == 0
+    assert queue.dead_letters() == [{"Records": ["bad"]}]
+
+
+def test_what_fails_once_is_done_the_next_time(queue: Queue, service: Service, courier: Delivery) -> None:
+    service.fails = True
+    queue.send({"Records": [1]})
+    courier.step()
+    service.fails = False
+
+    courier.step()
+
+    assert len(service.events) == 2
+    assert queue.waiting() == 0
+
+
+def test_the_schedule_ticks_at_once_and_then_not_before_its_time(service: Service, courier: Delivery) -> None:
+    courier.step()
+    courier.step()
+
+    assert [tick["detail-type"] for tick in service.ticks] == ["Scheduled Event"]
+
+
+def test_a_tick_that_fails_stops_nothing(queue: Queue, service: Service, courier: Delivery) -> None:
+    service.fails = True
+    courier.step()
+    service.fails = False
+    queue.send({"Records": [1]})
+
+    courier.step()
+
+    assert service.events == [{"Records": [1]}]
+
+
+def test_when_told_to_end_it_finishes_what_it_is_at(queue: Queue) -> None:
+    def handle(event: Any, _: Any) -> None:
+        handled.append(event)
+        courier.end(15, None)
+
+    handled: list[Any] = []
+    courier = Delivery(queue.sqs, queue.url, handle, lambda *_: None)
+    queue.send({"Records": [1]})
+
+    with pytest.raises(SystemExit):
+        courier.step()
+
+    assert handled == [{"Records": [1]}]
+    assert queue.waiting() == 0
+
+
+def test_when_told_to_end_while_idle_it_ends_at_once(courier: Delivery) -> None:
+    with pytest.raises(SystemExit):
+        courier.end(15, None)
+
+
+def test_a_tick_is_eventbridges_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+
+    event = scheduled_event()
+
+    assert event["source"] == "aws.events"
+    assert event["region"] == "eu-central-1"
+    assert set(event) >= {"version", "id", "account", "time", "resources", "detail"}

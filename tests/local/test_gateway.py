@@ -1,0 +1,117 @@
+"""The gateway over HTTP, before a small service without an authorizer."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from infrastructure.resources import GATEWAY_RESPONSES
+from local import supervisor
+from tests.conftest import free_port
+
+POOL = "arn:aws:cognito-idp:eu-central-1:000000000000:userpool/eu-central-1_pool"
+
+
+@pytest.fixture
+def gateway(tiny_app: Any) -> Iterator[httpx.Client]:
+    port = free_port()
+    listener = supervisor.listener(port)
+    reading, writing = os.pipe()
+    descriptors = (listener.fileno(), writing)
+    command = [sys.executable, "-m", "local.gateway", *map(str, (*descriptors, 2))]
+    environment = os.environ | {"USER_POOL_ARN": POOL, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    process = subprocess.Popen(command, pass_fds=descriptors, env=environment)
+    os.close(writing)
+    assert os.read(reading, 1000) == b"\n"
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}/", timeout=30) as client:
+        yield client
+    process.terminate()
+    process.wait(10)
+    listener.close()
+
+
+def _assert_problem(response: httpx.Response, kind: str) -> None:
+    status, slug, title, detail = GATEWAY_RESPONSES[kind]
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.headers["Access-Control-Allow-Origin"] == "https://example.org"
+    assert response.headers["Access-Control-Expose-Headers"] == "ETag"
+    problem = response.json()
+    assert problem["request_id"] == response.headers["X-Request-Id"]
+    assert problem["type"].endswith(f"/{slug}")
+    assert (problem["status"], problem["title"], problem["detail"]) == (status, title, detail)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "v1/none"), ("GET", "event"), ("PATCH", "v1/event"), ("HEAD", "v1/event")]
+)
+def test_an_unknown_path_or_method_is_not_found(gateway: httpx.Client, method: str, path: str) -> None:
+    response = gateway.request(method, path)
+
+    if method == "HEAD":
+        assert response.status_code == 404
+    else:
+        _assert_problem(response, "MISSING_AUTHENTICATION_TOKEN")
+
+
+def test_a_request_id_of_the_clients_is_not_taken_over(gateway: httpx.Client) -> None:
+    response = gateway.get("v1/none", headers={"X-Request-Id": "mine"})
+
+    assert response.headers["X-Request-Id"] != "mine"
+
+
+def test_the_service_sees_what_was_sent(gateway: httpx.Client) -> None:
+    event = gateway.post("v1/event?a=1&a=2", json={"é": 1}, headers={"X-Mine": "yes"}).json()
+
+    assert event["httpMethod"] == "POST"
+    assert event["multiValueQueryStringParameters"] == {"a": ["1", "2"]}
+    assert event["headers"]["X-Mine"] == "yes"
+    assert event["body"] == '{"é":1}'
+    assert event["requestContext"]["domainName"] == gateway.base_url.netloc.decode()
+    assert event["requestContext"]["path"] == "/v1/event"
+
+
+def test_options_is_answered_for_the_service(gateway: httpx.Client) -> None:
+    response = gateway.options("v1/event")
+
+    assert response.status_code == 200
+    assert response.headers["Access-Control-Allow-Origin"] == "https://example.org"
+    assert response.headers["Access-Control-Allow-Methods"] == "GET,POST,OPTIONS"
+    assert "Authorization" in response.headers["Access-Control-Allow-Headers"]
+
+
+@pytest.mark.parametrize("size", [6 * 1024 * 1024, 11 * 1024 * 1024])
+def test_a_body_that_is_too_large_is_refused_and_the_connection_goes_on(gateway: httpx.Client, size: int) -> None:
+    response = gateway.post("v1/event", content=b"x" * size, headers={"Content-Type": "application/json"})
+
+    _assert_problem(response, "REQUEST_TOO_LARGE")
+    assert gateway.get("v1/event").status_code == 200
+
+
+def test_so_is_one_that_does_not_say_its_size_beforehand(gateway: httpx.Client) -> None:
+    chunks = (b"x" * 65_536 for _ in range(200))
+
+    _assert_problem(gateway.post("v1/event", content=chunks), "REQUEST_TOO_LARGE")
+
+
+@pytest.mark.parametrize("path", ["v1/die/0", "v1/large", "v1/malformed"])
+def test_what_is_no_response_is_a_bad_gateway(gateway: httpx.Client, path: str) -> None:
+    _assert_problem(gateway.get(path), "INTEGRATION_FAILURE")
+
+    assert gateway.get("v1/event").status_code == 200
+
+
+def test_clients_that_hang_up_do_no_harm(gateway: httpx.Client) -> None:
+    address = (gateway.base_url.host, gateway.base_url.port)
+    for _ in range(4):
+        with socket.create_connection(address) as connection:
+            connection.sendall(b"GET /v1/pid/0.1 HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    said = [gateway.get("v1/event").json()["requestContext"]["path"] for _ in range(4)]
+
+    assert said == ["/v1/event"] * 4

@@ -1,0 +1,129 @@
+"""What the access-log table is sent, on moto; and that the service goes on without it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from chalicelib.aws import access_log, clients
+from chalicelib.aws.access_log import Entry, Period, UndeliveredError
+from chalicelib.config import settings
+from chalicelib.services import access_log as service
+from infrastructure import resources
+
+NOON = 1_795_435_200
+DAY = 24 * 3600
+ALWAYS = Period(0, NOON + 10 * DAY)
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """As the deployment declares it."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        clients.dynamodb.cache_clear()
+        names = settings().access_log_table
+        dynamodb = boto3.client("dynamodb")
+        dynamodb.create_table(
+            TableName=names,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": kind} for name, kind in resources.ACCESS_LOG_KEYS.items()
+            ],
+            KeySchema=_schema(*resources.ACCESS_LOG_PRIMARY_KEY),
+            GlobalSecondaryIndexes=[
+                {"IndexName": name, "KeySchema": _schema(*keys), "Projection": {"ProjectionType": "ALL"}}
+                for name, keys in resources.ACCESS_LOG_INDEXES.items()
+            ],
+        )
+        yield dynamodb
+    clients.dynamodb.cache_clear()
+
+
+def _schema(partition: str, sort: str) -> list[dict[str, str]]:
+    return [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
+
+
+def an_entry(number: int = 0, **fields: Any) -> Entry:
+    defaults: dict[str, Any] = {
+        "request_id": f"request-{number:03}",
+        "timestamp": NOON + number,
+        "user_id": "ann",
+        "client_id": "app",
+        "source_ip": "127.0.0.1",
+        "user_agent": None,
+        "method": "GET",
+        "route": "/images/{image_id}",
+        "path": "/v1/images/7",
+        "status": 200,
+        "duration_ms": 3,
+    }
+    return Entry(**defaults | fields)
+
+
+def ids(rows: service.Rows) -> list[str]:
+    return [entry.request_id for entry, _ in rows]
+
+
+def test_an_entry_comes_back_as_it_was_written(table: Any) -> None:
+    entry = an_entry(image_ids=[7], tag_ids=[1, 2])
+
+    access_log.write(entry)
+
+    ((found, _),) = access_log.find("by_user", "ann", ALWAYS, 10, None)
+    assert found == entry
+
+
+def test_each_id_that_a_request_touched_finds_it_and_its_user_and_day_hold_it_once(table: Any) -> None:
+    access_log.write(an_entry(image_ids=[7, 8], tag_ids=list(range(1, 61))))
+
+    assert ids(access_log.find("by_user", "ann", ALWAYS, 100, None)) == ["request-000"]
+    assert ids(access_log.find("by_day", "2026-11-23", ALWAYS, 100, None)) == ["request-000"]
+    assert all(ids(access_log.find("by_image", image, ALWAYS, 10, None)) == ["request-000"] for image in (7, 8))
+    assert all(ids(access_log.find("by_tag", tag, ALWAYS, 10, None)) == ["request-000"] for tag in (1, 30, 60))
+
+
+def test_a_request_that_touched_one_image_and_one_tag_is_one_item(table: Any) -> None:
+    access_log.write(an_entry(image_ids=[7], tag_ids=[1]))
+
+    assert table.scan(TableName=settings().access_log_table)["Count"] == 1
+
+
+def test_entries_come_newest_first_within_their_period_and_page_by_page(table: Any) -> None:
+    for number in range(7):
+        access_log.write(an_entry(number))
+
+    rows, after = [], None
+    while page := access_log.find("by_user", "ann", Period(NOON + 1, NOON + 5), 2, after):
+        rows += page
+        after = page[-1][1]
+
+    assert ids(rows) == [f"request-00{number}" for number in (5, 4, 3, 2, 1)]
+
+
+def test_without_a_key_the_days_are_walked_backwards(table: Any) -> None:
+    for number, days in enumerate([0, 1, 1, 4, 9]):
+        access_log.write(an_entry(number, timestamp=NOON + number - days * DAY))
+    period = Period(NOON - 5 * DAY, NOON + DAY)
+
+    first = service.find(None, period, 2, None)
+    rest = service.find(None, period, 10, first[-1][1])
+
+    assert ids(first) == ["request-000", "request-002"]
+    assert ids(rest) == ["request-001", "request-003"]
+
+
+def test_entries_expire_when_the_setting_says(table: Any) -> None:
+    access_log.write(an_entry())
+
+    (item,) = table.scan(TableName=settings().access_log_table)["Items"]
+    assert int(item[resources.ACCESS_LOG_TTL]["N"]) == NOON + settings().access_log_days * DAY
+
+
+def test_a_table_that_cannot_be_written_is_said_to_be(table: Any) -> None:
+    table.delete_table(TableName=settings().access_log_table)
+
+    with pytest.raises(UndeliveredError, match="ResourceNotFound"):
+        access_log.write(an_entry())

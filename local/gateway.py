@@ -110,6 +110,8 @@ async def _body(receive: Receive) -> bytes:
     more = True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused("INTEGRATION_FAILURE")  # half a body must not reach the service as a whole one
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > GATEWAY_PAYLOAD_BYTES:

@@ -26,6 +26,7 @@ class Parts:
         self._listener = listener
         self._workers = workers
         self._lock = lock
+        self._postgres_directory = state.directory / "postgres"
         self._secrets = state.secrets()
         self._stack = state.stack()
         self._ports = {
@@ -37,6 +38,7 @@ class Parts:
         """Until everything serves. Slow starters overlap."""
         self._say("Starting PostgreSQL and the AWS emulator")
         self._start_emulator()
+        postgres.forget_the_killed(self._postgres_directory)
         self._start_postgres()
         migration = self._migration()
         self._provision()
@@ -72,7 +74,7 @@ class Parts:
                 children.stop(self.processes[name], with_signal, 10)
 
     def _start_postgres(self) -> None:
-        directory, log = self._state.directory / "postgres", self._state.log("postgres")
+        directory, log = self._postgres_directory, self._state.log("postgres")
         if not directory.exists():
             self._say("Making the database")
         self._postgres = postgres.start(

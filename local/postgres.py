@@ -85,6 +85,12 @@ def _forget_the_dead(pid_file: Path) -> None:
         pid_file.unlink()
 
 
+def forget_the_killed(directory: Path) -> None:
+    """For a caller who knows that no process of an earlier server lives: PostgreSQL itself takes one that was killed,
+    and whom nobody has reaped, as in a container without an init process, for a living one."""
+    (directory / "cluster" / "postmaster.pid").unlink(missing_ok=True)
+
+
 def _command(place: Home, port: int) -> list[str]:
     settings = {
         "listen_addresses": "127.0.0.1",

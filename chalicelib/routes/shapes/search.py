@@ -1,6 +1,7 @@
 """What a search or a browse may ask for."""
 
-from typing import Annotated, Self
+from dataclasses import replace
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -36,11 +37,5 @@ class SearchQuery(BrowseQuery):
         return self
 
     def criteria(self, tag_id: int | None = None) -> Criteria:
-        return Criteria(
-            exact_tags=tuple(self.exact_tags),
-            match_tags=tuple(self.match_tags),
-            tag_id=tag_id,
-            start_timestamp=self.start_timestamp,
-            end_timestamp=self.end_timestamp,
-            uploaded_only=self.uploaded_only,
-        )
+        named: dict[str, Any] = {"exact_tags": tuple(self.exact_tags), "match_tags": tuple(self.match_tags)}
+        return replace(super().criteria(tag_id), **named)

@@ -1,0 +1,126 @@
+"""The whole function as Lambda calls it, with the event that the gateway makes."""
+
+import json
+import sys
+from typing import Any
+
+import pytest
+
+from chalicelib.aws import clients
+from chalicelib.config import settings
+from tests.conftest import LambdaContext
+
+SUB = "11111111-2222-3333-4444-555555555555"
+TOKEN = "eyJhbGciOiJSUzI1NiJ9.secret.signature"
+
+
+def event(method: str, resource: str, body: Any = None, **parameters: str) -> dict[str, Any]:
+    path = resource.format(**parameters)
+    claims = {"sub": SUB, "client_id": "app", "username": "ann", "cognito:groups": "editors", "scope": "x"}
+    return {
+        "resource": resource,
+        "path": path,
+        "httpMethod": method,
+        "headers": {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
+        "multiValueHeaders": {},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": parameters or None,
+        "stageVariables": None,
+        "requestContext": {
+            "httpMethod": method,
+            "resourcePath": resource,
+            "path": f"/v1{path}",
+            "requestId": "request-1",
+            "domainName": "api.example.org",
+            "identity": {"sourceIp": "127.0.0.1", "userAgent": "test"},
+            "authorizer": {"claims": claims},
+        },
+        "body": None if body is None else json.dumps(body),
+        "isBase64Encoded": False,
+    }
+
+
+@pytest.fixture
+def call(database: str, committed: Any) -> Any:
+    """The function; its answer's body is parsed."""
+    for module in [name for name in sys.modules if name == "app" or name.startswith("chalicelib.routes")]:
+        del sys.modules[module]
+    from app import app  # noqa: PLC0415 (its settings exist only now)
+
+    def call(*arguments: Any, **parameters: str) -> dict[str, Any]:
+        answer: dict[str, Any] = app(event(*arguments, **parameters), LambdaContext())
+        return answer | {"body": json.loads(answer["body"] or "null")}
+
+    return call
+
+
+DRAFT = {"filename": "chest.dcm", "size": 4, "tags": ["ct", "mr"]}
+
+
+def test_a_request_is_one_log_line_with_who_what_and_the_result(call: Any, caplog: pytest.LogCaptureFixture) -> None:
+    image_id = call("POST", "/images", DRAFT)["body"]["id"]
+
+    (line,) = [vars(record) for record in caplog.records]
+    assert (line["user_id"], line["route"], line["status"]) == (SUB, "/images", 201)
+    assert line["image_ids"] == [image_id]
+    assert len(line["tag_ids"]) == 2
+
+
+def test_no_token_signature_or_content_reaches_the_log(
+    call: Any, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    call("POST", "/upload", {"filename": "a.png", "image_data": "c2VjcmV0IHBpeGVscw=="})
+    call("POST", "/images", DRAFT)
+    call("POST", "/images", {"filename": 7})
+
+    said = repr([vars(record) for record in caplog.records]) + str(capfd.readouterr())
+    assert len(caplog.records) == 3
+    for secret in (TOKEN, "X-Amz-Signature", "c2VjcmV0", "secret pixels"):
+        assert secret not in said
+
+
+def test_a_request_succeeds_when_its_access_record_cannot_be_written_and_the_log_keeps_it(
+    call: Any, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1")
+    clients.dynamodb.cache_clear()
+
+    answer = call("POST", "/images", DRAFT)
+
+    clients.dynamodb.cache_clear()
+    (line,) = [vars(record) for record in caplog.records]
+    metric = json.loads(capsys.readouterr().out)
+    assert answer["statusCode"] == 201
+    assert (line["levelname"], line["access_record"], line["user_id"]) == ("ERROR", "undelivered", SUB)
+    assert line["image_ids"] == [answer["body"]["id"]]
+    assert metric["AccessRecordUndelivered"] == [1.0]
+
+
+def test_a_bug_is_a_500_that_shows_nothing_and_a_log_that_shows_all(
+    call: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chalicelib.services.images.get", lambda *_: {"a": 1}["secret of ours"])
+
+    answer = call("GET", "/images/{image_id}", image_id="7")
+
+    assert answer["statusCode"] == 500
+    assert answer["headers"]["Content-Type"] == "application/problem+json"
+    assert answer["headers"]["Access-Control-Allow-Origin"] == "*"
+    assert answer["body"]["request_id"] == "request-1"
+    assert "secret of ours" not in json.dumps(answer["body"])
+    assert any(record.exc_info and "secret of ours" in str(record.exc_info[1]) for record in caplog.records)
+
+
+@pytest.mark.parametrize(("variable", "retry"), [("AWS_ENDPOINT_URL_S3", "5")])
+def test_a_storage_that_does_not_answer_is_a_503_that_says_when_to_come_again(
+    call: Any, monkeypatch: pytest.MonkeyPatch, variable: str, retry: str
+) -> None:
+    monkeypatch.setenv(variable, "http://127.0.0.1:1")
+    clients.s3.cache_clear()
+
+    answer = call("POST", "/upload", {"filename": "a.png", "image_data": "AAAA"})
+
+    clients.s3.cache_clear()
+    assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, retry)
+    assert answer["body"]["type"] == settings().problem_type_base + "unavailable"

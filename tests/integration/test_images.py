@@ -2,7 +2,6 @@ import time
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -131,17 +130,3 @@ def test_a_stranger_cannot_delete_an_image_and_an_admin_can(session: Session) ->
 def test_the_database_itself_refuses_what_must_never_be(session: Session, broken: dict[str, Any]) -> None:
     with pytest.raises(IntegrityError):
         an_image(session, **broken)
-
-
-def test_a_dead_connection_is_replaced_without_the_caller_noticing(database: str, engine: Engine) -> None:
-    from chalicelib.database.engine import transaction  # noqa: PLC0415 (its settings exist only now)
-
-    with transaction() as session:
-        first = session.scalar(text("SELECT pg_backend_pid()"))
-    with engine.begin() as connection:
-        connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": first})
-
-    with transaction() as session:
-        second = session.scalar(text("SELECT pg_backend_pid()"))
-
-    assert first != second

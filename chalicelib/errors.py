@@ -106,6 +106,15 @@ class UploadIncomplete(Failure):
     title = "Upload incomplete"
 
 
+class TooManyTags(Failure):
+    status = HTTPStatus.CONFLICT
+    slug = "too-many-tags"
+    title = "Too many tags"
+
+    def __init__(self, image_id: int, most: int) -> None:
+        super().__init__(f"Image {image_id} has {most} tags already, which is the most that an image takes.")
+
+
 class PreconditionFailed(Failure):
     status = HTTPStatus.PRECONDITION_FAILED
     slug = "precondition-failed"

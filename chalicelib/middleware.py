@@ -13,6 +13,8 @@ from chalicelib.aws.access_log import Entry, UndeliveredError
 from chalicelib.routes.request import CORS, caller
 from chalicelib.telemetry import Touched, begin, count, logger
 
+MAX_USER_AGENT = 512
+
 GetResponse = Callable[[Request], Response]
 
 
@@ -68,7 +70,7 @@ def _entry(request: Request, status: int, touched: Touched, started: float) -> E
         user_id=who.id,
         client_id=who.client_id,
         source_ip=identity.get("sourceIp"),
-        user_agent=identity.get("userAgent"),
+        user_agent=(identity.get("userAgent") or "")[:MAX_USER_AGENT],
         method=request.method,
         route=request.context["resourcePath"],
         path=request.context["path"],

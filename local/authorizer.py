@@ -77,7 +77,7 @@ class Authorizer:
                 issuer=self._issuer,
                 options={"require": ["exp", "iss", "token_use"], "verify_aud": False},
             )
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise Unauthorized(str(error)) from None
         if claims["token_use"] == "access" and not isinstance(claims.get("client_id"), str):  # noqa: S105
             raise Unauthorized("the token names no client")

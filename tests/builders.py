@@ -28,7 +28,7 @@ def an_image(session: Session, tags_: Iterable[str] = (), **fields: Any) -> Imag
     image = Image(**defaults | fields)
     images.add(session, image)
     tags.link(session, image.id, tags.ensure(session, tags_).values())
-    images.refresh_tags(session, image)
+    images.refresh(session, image)
     return image
 
 

@@ -6,7 +6,7 @@ a copy of the item that only that id finds, so that a user's or a day's requests
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import Any, Literal, NamedTuple
 
@@ -59,8 +59,8 @@ class Position(NamedTuple):
     part: int
 
     @property
-    def day(self) -> date:
-        return datetime.fromtimestamp(int(self.moment.split("#")[0]) / 1000, UTC).date()
+    def timestamp(self) -> float:
+        return int(self.moment.split("#")[0]) / 1000
 
 
 def write(entry: Entry) -> None:
@@ -80,19 +80,26 @@ def find(
 ) -> list[tuple[Entry, Position]]:
     """Newest first."""
     name = _key_attribute(index)
-    answer = dynamodb().query(
-        TableName=settings().access_log_table,
-        IndexName=index,
-        KeyConditionExpression="#key = :key AND moment BETWEEN :start AND :end",
-        ExpressionAttributeNames={"#key": name},
-        ExpressionAttributeValues=_serialized(
+    query = {
+        "TableName": settings().access_log_table,
+        "IndexName": index,
+        "KeyConditionExpression": "#key = :key AND moment BETWEEN :start AND :end",
+        "ExpressionAttributeNames": {"#key": name},
+        "ExpressionAttributeValues": _serialized(
             {":key": key, ":start": _moment(period.start), ":end": _moment(period.end + 1)}
         ),
-        ScanIndexForward=False,
-        Limit=limit,
-        **({"ExclusiveStartKey": _serialized({name: key, **after._asdict()})} if after else {}),
-    )
-    return [(_entry(item), _position(item)) for item in map(_deserialized, answer["Items"])]
+        "ScanIndexForward": False,
+    }
+    if after:
+        query["ExclusiveStartKey"] = _serialized({name: key, **after._asdict()})
+    items: list[dict[str, Any]] = []
+    while len(items) < limit:
+        answer = dynamodb().query(**query, Limit=limit - len(items))
+        items += map(_deserialized, answer["Items"])
+        if "LastEvaluatedKey" not in answer:
+            break
+        query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]  # it stopped at 1 MB
+    return [(_entry(item), _position(item)) for item in items]
 
 
 def _items(entry: Entry) -> list[dict[str, Any]]:

@@ -10,7 +10,10 @@ from botocore.config import Config
 @cache
 def s3() -> Any:
     # Signature version 4 and the bucket's own regional host: the default signs in the old way for the global host.
-    return boto3.client("s3", config=Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
+    own_host = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+    # Below the gateway's 29 s, so that a caller hears from us when S3 does not answer.
+    bounded = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
+    return boto3.client("s3", config=own_host.merge(bounded))
 
 
 @cache

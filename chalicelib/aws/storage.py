@@ -44,10 +44,6 @@ class PresignedDownload:
     expires_timestamp: int
 
 
-class UploadRefusedError(Exception):
-    """The storage does not make one object of the parts; the message is its reason."""
-
-
 def presigned_upload(key: str, size: int, content_type: str, checksum_sha256: str | None) -> PresignedUpload:
     """One PUT of exactly this; the storage refuses another size, type or checksum, and a second PUT."""
     parameters = {"ContentLength": size, "ContentType": content_type, "IfNoneMatch": "*"}
@@ -130,8 +126,20 @@ def presigned_parts(key: str, upload_id: str, sizes: Sequence[int]) -> tuple[lis
 
 
 @_answering()
-def complete_multipart(key: str, upload_id: str, etags: dict[int, str]) -> None:
-    """Raises UploadRefusedError."""
+def has_multipart(key: str, upload_id: str) -> bool:
+    """Not once it was completed or aborted, or a lifecycle rule swept it away."""
+    try:
+        s3().list_parts(Bucket=settings().image_bucket, Key=key, UploadId=upload_id, MaxParts=1)
+    except ClientError as error:
+        if _status(error) == 404:
+            return False
+        raise
+    return True
+
+
+@_answering()
+def complete_multipart(key: str, upload_id: str, etags: dict[int, str]) -> str | None:
+    """Why the storage does not make one object of the parts; None: it did."""
     parts = [{"PartNumber": number, "ETag": etag} for number, etag in sorted(etags.items())]
     try:
         s3().complete_multipart_upload(
@@ -139,8 +147,9 @@ def complete_multipart(key: str, upload_id: str, etags: dict[int, str]) -> None:
         )
     except ClientError as error:
         if _status(error) < 500:
-            raise UploadRefusedError(error.response["Error"]["Message"]) from error
+            return str(error.response["Error"]["Message"])
         raise
+    return None
 
 
 def _presigned(operation: str, seconds: int, **parameters: Any) -> tuple[str, int]:

@@ -41,7 +41,7 @@ def transaction() -> Iterator[Session]:
     except OperationalError as error:
         if getattr(error.orig, "pgcode", None) == errorcodes.QUERY_CANCELED:
             raise TooCostly("The database took too long over this; ask for less at once.") from error
-        raise Unavailable("The database cannot be reached just now; try again.") from error
+        raise Unavailable("The database cannot do this just now; try again.") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise Unavailable("The database broke off; try again.") from error

@@ -1,12 +1,12 @@
 """Single images: get, change, bin, and what the storage reports of them."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from chalicelib.database.tables import Image, Status, first_id_at
+from chalicelib.database.tables import Image, Status
 
 WITHIN_REACH = Image.deleted_at.is_(None)
 
@@ -26,8 +26,10 @@ def get_for_change(session: Session, image_id: int) -> Image | None:
     return _locked(session, Image.id == image_id, WITHIN_REACH)
 
 
-def get_binned_for_change(session: Session, image_id: int) -> Image | None:
-    return _locked(session, Image.id == image_id, Image.deleted_at.is_not(None))
+def get_restorable_for_change(session: Session, image_id: int, days: int) -> Image | None:
+    """In the bin for no longer than these days, or not in the bin at all."""
+    in_time = Image.deleted_at > func.now() - timedelta(days=days)
+    return _locked(session, Image.id == image_id, or_(WITHIN_REACH, in_time))
 
 
 def by_object_key_for_change(session: Session, object_key: str) -> Image | None:
@@ -35,19 +37,16 @@ def by_object_key_for_change(session: Session, object_key: str) -> Image | None:
     return _locked(session, Image.object_key == object_key)
 
 
-def refresh_tags(session: Session, image: Image) -> None:
-    session.refresh(image, ["tags"])
+def refresh(session: Session, image: Image) -> None:
+    """Its tags as they are now, and its metadata as PostgreSQL keeps it: 1e16 becomes 10000000000000000."""
+    session.flush()
+    session.refresh(image, ["tags", "metadata_"])
 
 
-def pending_since(session: Session, timestamp: int, after_id: int, limit: int) -> Sequence[Row[int, str]]:
-    """Id and object key of images registered since then that still wait for their file, oldest first."""
-    rows = (
-        select(Image.id, Image.object_key)
-        .where(Image.status == Status.PENDING, Image.id >= first_id_at(timestamp), Image.id > after_id)
-        .order_by(Image.id)
-        .limit(limit)
-    )
-    return session.execute(rows).all()
+def waiting_keys(session: Session, limit: int) -> Sequence[str]:
+    """Object keys of images whose file is not there, pending or missing; the newest."""
+    waiting = Image.status.in_([Status.PENDING, Status.MISSING])
+    return session.scalars(select(Image.object_key).where(waiting).order_by(Image.id.desc()).limit(limit)).all()
 
 
 def now(session: Session) -> datetime:

@@ -89,7 +89,7 @@ class Image(Base):
         CheckConstraint(f"size BETWEEN 1 AND {5 * 1024**4}", name="size_range"),
         CheckConstraint("checksum_sha256 ~ '^[0-9a-f]{64}$'", name="checksum_form"),
         CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata_object"),
-        Index("images_pending", "id", postgresql_where="status = 'pending'"),
+        Index("images_waiting", "id", postgresql_where="status IN ('pending', 'missing')"),
         Index("images_binned", "deleted_at", postgresql_where="deleted_at IS NOT NULL"),
     )
 

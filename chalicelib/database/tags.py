@@ -5,7 +5,8 @@ import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, delete, func, literal, select, update
+from psycopg2 import errorcodes
+from sqlalchemy import Select, Table, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -37,6 +38,10 @@ def find(session: Session, match: str | None, window: Window) -> Page[CountedTag
     if match is not None:
         rows = rows.where(Tag.folded.like(like(match)))
     return page(session, rows, window, lambda chosen: _counted(session, chosen), lambda key: Tag.name > key)
+
+
+def exists(session: Session, tag_id: int) -> bool:
+    return session.scalar(select(Tag.id).where(Tag.id == tag_id)) is not None
 
 
 def get_counted(session: Session, tag_id: int) -> CountedTag | None:
@@ -90,8 +95,10 @@ def rename(session: Session, tag_id: int, name: str) -> bool:
     try:
         with session.begin_nested():
             session.execute(update(Tag).where(Tag.id == tag_id).values(name=name, folded=fold(name)))
-    except IntegrityError:
-        return False
+    except IntegrityError as error:
+        if getattr(error.orig, "pgcode", None) == errorcodes.UNIQUE_VIOLATION:
+            return False
+        raise
     return True
 
 
@@ -118,6 +125,17 @@ def unlink(session: Session, image_id: int, tag_ids: Collection[int]) -> None:
     session.execute(delete(image_tags).where(image_tags.c.image_id == image_id, chosen))
 
 
+def hold_linked(session: Session, image_id: int, links: Table = image_tags) -> set[int]:
+    """The tags of the image, whose row the caller has locked; none of them is merged or deleted until the transaction
+    ends. One that is being merged just now is waited for, and then the image has the other: hence the second look."""
+    own = links.c.image_id == image_id
+    tags = select(Tag.id).join(links, links.c.tag_id == Tag.id).where(own).order_by(Tag.id)
+    while True:
+        held = set(session.scalars(tags.with_for_update(read=True, key_share=True, of=Tag)))
+        if held == set(session.scalars(select(links.c.tag_id).where(own))):
+            return held
+
+
 def linked(session: Session, image_id: int) -> set[int]:
     return set(session.scalars(select(image_tags.c.tag_id).where(image_tags.c.image_id == image_id)))
 
@@ -130,9 +148,10 @@ def restore_links(session: Session, image_id: int) -> None:
     _move_links(session, image_id, binned_image_tags, image_tags)
 
 
-def _move_links(session: Session, image_id: int, origin: Any, destination: Any) -> None:
+def _move_links(session: Session, image_id: int, origin: Table, destination: Table) -> None:
+    hold_linked(session, image_id, origin)
     taken = (
         delete(origin).where(origin.c.image_id == image_id).returning(origin.c.image_id, origin.c.tag_id).cte("taken")
     )
     moved = select(taken.c.image_id, taken.c.tag_id)
-    session.execute(insert(destination).from_select(["image_id", "tag_id"], moved))
+    session.execute(insert(destination).from_select(["image_id", "tag_id"], moved).on_conflict_do_nothing())

@@ -1,29 +1,27 @@
 """Catches what the storage's events left out."""
 
-import time
-
 from chalicelib.database import images
 from chalicelib.database.engine import transaction
 from chalicelib.services import uploads
 from chalicelib.telemetry import logger
 
-LOOK_BACK_SECONDS = 7 * 24 * 3600
-SLICE = 100
+IMAGES_A_RUN = 1000
 
 
 def reconcile() -> int:
-    """Marks pending images of the last days present whose file is there after all; the number of them."""
-    healed, last_id = 0, 0
-    since = int(time.time()) - LOOK_BACK_SECONDS
-    while True:
-        with transaction() as session:
-            pending = images.pending_since(session, since, last_id, SLICE)
-        for image_id, object_key in pending:
-            with transaction() as session:
-                healed += uploads.heal(session, image_id, object_key)
-            last_id = image_id
-        if len(pending) < SLICE:
-            break
+    """Marks those of the newest waiting images present whose file is there after all; the number of them."""
+    with transaction() as session:
+        waiting = images.waiting_keys(session, IMAGES_A_RUN)
+    healed = sum(_healed(object_key) for object_key in waiting)
     if healed:
         logger.warning("healed images whose storage event was lost or late", images=healed)
     return healed
+
+
+def _healed(object_key: str) -> bool:
+    try:
+        with transaction() as session:
+            return uploads.heal(session, object_key)
+    except Exception:  # noqa: BLE001 (one that cannot be looked at holds up no other)
+        logger.exception("an image could not be reconciled", object_key=object_key)
+        return False

@@ -28,19 +28,19 @@ def _taken_in(record: Mapping[str, Any]) -> bool:
         with transaction() as session:
             outcome = uploads.take_in(session, event)
     except Exception:  # noqa: BLE001 (whatever is wrong with this record, the others are to go on)
-        logger.exception("storage record failed", storage_record=_summary(record))
+        logger.exception("storage record failed", storage_record=record)
         return False
-    level = logger.warning if outcome == "unknown" else logger.info
-    level("storage record", outcome=outcome, image_ids=list(touched.image_ids), storage_record=_summary(record))
+    logger.info(
+        "storage record",
+        outcome=outcome,
+        event=record["eventName"],
+        image_ids=list(touched.image_ids),
+        object_key=event.object_key,
+        sequencer=event.sequencer,
+    )
     return True
 
 
 def _event(record: Mapping[str, Any]) -> StorageEvent:
     described = record["s3"]["object"]
-    removed = record["eventName"].startswith("ObjectRemoved")
-    return StorageEvent(unquote_plus(described["key"]), removed, described["sequencer"])
-
-
-def _summary(record: Mapping[str, Any]) -> dict[str, Any]:
-    described = record.get("s3", {}).get("object", {})
-    return {"event": record.get("eventName"), **{name: described.get(name) for name in ("key", "size", "sequencer")}}
+    return StorageEvent(unquote_plus(described["key"]), described["sequencer"])

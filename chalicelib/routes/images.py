@@ -6,7 +6,7 @@ from chalice.app import Blueprint, Request, Response
 
 from chalicelib.database import search
 from chalicelib.database.engine import transaction
-from chalicelib.routes.request import answer, caller, listing, nothing, path_id, path_tag, route, url_of
+from chalicelib.routes.request import answer, caller, listing, nothing, path_id, path_tag, route, url_for
 from chalicelib.routes.shapes.images import ImageChange, ImageDraft, ImageRecord, Upload
 from chalicelib.routes.shapes.search import BrowseQuery
 from chalicelib.services import images as service
@@ -27,7 +27,7 @@ def browse(request: Request, wanted: BrowseQuery) -> Response:
 def register(request: Request, draft: ImageDraft) -> Response:
     with transaction() as session:
         image, upload = uploads.register(session, caller(request), draft.draft())
-        location = {"Location": f"{url_of(request)}/{image.id}"}
+        location = {"Location": url_for(request, f"/images/{image.id}")}
         return answer(Upload.of(image.id, upload), HTTPStatus.CREATED, location)
 
 

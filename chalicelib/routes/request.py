@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import wraps
 from http import HTTPStatus
+from types import NoneType
 from typing import Any, TypeVar, get_origin
 from urllib.parse import urlencode
 
@@ -13,10 +14,11 @@ from pydantic_core import ErrorDetails
 
 from chalicelib.config import settings
 from chalicelib.database.pages import Page
-from chalicelib.errors import Forbidden, InvalidRequest, MalformedRequest
+from chalicelib.errors import Forbidden, InvalidRequest, MalformedRequest, UnsupportedMediaType
 from chalicelib.routes.shapes.base import Answer, Body, Listing, PageMeta, Paging, Query
 from chalicelib.routes.shapes.text import tag_name
 from chalicelib.services.callers import ACCEPTED_SCOPES, Caller, Permission, caller_of
+from chalicelib.telemetry import touch
 
 AUTHORIZER = CognitoUserPoolAuthorizer("users", provider_arns=[settings().user_pool_arn]).with_scopes(ACCEPTED_SCOPES)
 """With scopes the gateway takes access tokens; without them it would take ID tokens."""
@@ -29,6 +31,8 @@ CORS = CORSConfig(
 )
 
 MAX_ID = 2**63 - 1
+MAX_ERRORS = 100
+MAX_FIELD_LENGTH = 200
 
 AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
 AnyBody = TypeVar("AnyBody", bound=Body)
@@ -53,19 +57,25 @@ def route(
         @wraps(view)
         def checked(**parameters: str) -> Response:
             request = blueprint.current_request
+            touch(**_named(parameters))
             if not caller(request).may(needs):
                 raise Forbidden(f"This needs the permission `{needs.name.lower()}`.")
             asked = None if query is None else parsed_query(request, query)
-            given = None if body is None else parsed_body(request, body)
-            return view(
-                request, *(shape for shape in (asked, given) if shape and type(shape) is not Query), **parameters
-            )
+            _check_media_type(request, content_types)
+            given = parsed_body(request, body or Body) if query is not None else None
+            own_shapes = [shape for shape in (asked, given) if type(shape) not in (Query, Body, NoneType)]
+            return view(request, *own_shapes, **parameters)
 
         types = list(content_types) if body or query is None else []
         blueprint.route(path, methods=[method], authorizer=AUTHORIZER, content_types=types)(checked)
         return view
 
     return register
+
+
+def media_type(request: Request) -> str:
+    given: str = request.headers.get("content-type", "")
+    return given.split(";", maxsplit=1)[0].strip().lower()
 
 
 def caller(request: Request) -> Caller:
@@ -136,12 +146,14 @@ def next_link(request: Request, cursor: str | None) -> dict[str, str]:
     if cursor is None:
         return {}
     kept = {name: values for name, values in _parameters(request).items() if name not in {"page", "offset", "cursor"}}
-    return {"Link": f'<{url_of(request)}?{urlencode({**kept, "cursor": cursor}, doseq=True)}>; rel="next"'}
+    path = "/" + request.context["path"].split("/", 2)[2]
+    return {"Link": f'<{url_for(request, path)}?{urlencode({**kept, "cursor": cursor}, doseq=True)}>; rel="next"'}
 
 
-def url_of(request: Request) -> str:
-    scheme = request.headers.get("x-forwarded-proto", "https")
-    return f"{scheme}://{request.context['domainName']}{request.context['path']}"
+def url_for(request: Request, path: str) -> str:
+    """Of a path below the base path, which is the first segment of every path."""
+    scheme, base = request.headers.get("x-forwarded-proto", "https"), request.context["path"].split("/")[1]
+    return f"{scheme}://{request.context['domainName']}/{base}{path}"
 
 
 def _parameters(request: Request) -> dict[str, list[str]]:
@@ -153,17 +165,35 @@ def _is_list(shape: type[Query], name: str) -> bool:
     return get_origin(shape.model_fields[name].annotation) is list
 
 
+def _named(parameters: dict[str, str]) -> dict[str, list[int]]:
+    """What the path names, for the access log, whatever becomes of the request."""
+    kinds = {"image_id": "images", "tag_id": "tags"}
+    return {
+        kinds[name]: [int(value)]
+        for name, value in parameters.items()
+        if name in kinds and re.fullmatch("[0-9]{1,19}", value)
+    }
+
+
+def _check_media_type(request: Request, known: Sequence[str]) -> None:
+    """Chalice's own check lets lists and wildcards pass."""
+    if request.raw_body and media_type(request) not in ("", *known):
+        raise UnsupportedMediaType(f"The body is of type {media_type(request)}; this takes {', '.join(known)}.")
+
+
 def _refusal(error: ValidationError) -> MalformedRequest | InvalidRequest:
     problems = error.errors(include_url=False, include_input=False)
     if problems[0]["type"] == "json_invalid":
         return MalformedRequest(f"The body is not JSON: {problems[0]['ctx']['error']}.")
-    return InvalidRequest([{"field": _field(problem), "message": _message(problem)} for problem in problems])
+    return InvalidRequest(
+        [{"field": _field(problem), "message": _message(problem)} for problem in problems[:MAX_ERRORS]]
+    )
 
 
 def _field(problem: ErrorDetails) -> str:
     path = (*problem["loc"], *problem.get("ctx", {}).get("fields", ()))
     named = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return named.removeprefix(".") or "body"
+    return named.removeprefix(".")[:MAX_FIELD_LENGTH] or "body"
 
 
 def _message(problem: ErrorDetails) -> str:

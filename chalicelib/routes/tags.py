@@ -7,7 +7,7 @@ from chalice.app import Blueprint, Request, Response
 from chalicelib.database import search
 from chalicelib.database import tags as table
 from chalicelib.database.engine import transaction
-from chalicelib.routes.request import answer, listing, nothing, path_id, route, url_of
+from chalicelib.routes.request import answer, listing, nothing, path_id, route, url_for
 from chalicelib.routes.shapes.images import ImageRecord
 from chalicelib.routes.shapes.search import BrowseQuery
 from chalicelib.routes.shapes.tags import Merge, TagDraft, TagQuery, TagRecord
@@ -28,7 +28,7 @@ def browse(request: Request, wanted: TagQuery) -> Response:
 def create(request: Request, draft: TagDraft) -> Response:
     with transaction() as session:
         tag, new = service.create(session, draft.name)
-    location = {"Location": f"{url_of(request)}/{tag.id}"}
+    location = {"Location": url_for(request, f"/tags/{tag.id}")}
     return answer(TagRecord.of(tag), HTTPStatus.CREATED if new else HTTPStatus.OK, location)
 
 
@@ -60,6 +60,6 @@ def merge_into(_: Request, merge: Merge, tag_id: str) -> Response:
 @route(tags, "GET", "/tags/{tag_id}/images", needs=Permission.READ, query=BrowseQuery)
 def browse_images(request: Request, wanted: BrowseQuery, tag_id: str) -> Response:
     with transaction() as session:
-        tag = service.get(session, path_id(tag_id, "tag_id"))
-        page = search.find(session, wanted.criteria(tag.id), wanted.window(int))
+        tag = service.known(session, path_id(tag_id, "tag_id"))
+        page = search.find(session, wanted.criteria(tag), wanted.window(int))
         return listing(request, wanted, page, [ImageRecord.of(image) for image in page.rows], key=lambda row: row.id)

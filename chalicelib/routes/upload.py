@@ -7,7 +7,7 @@ from chalice.app import Blueprint, Request, Response
 
 from chalicelib.database.engine import transaction
 from chalicelib.errors import InvalidRequest, PayloadTooLarge
-from chalicelib.routes.request import answer, caller, parsed_body, parsed_query, path_id, route, url_of
+from chalicelib.routes.request import answer, caller, media_type, parsed_body, parsed_query, path_id, route, url_for
 from chalicelib.routes.shapes.base import Query
 from chalicelib.routes.shapes.images import (
     ImageRecord,
@@ -51,10 +51,10 @@ def store(request: Request) -> Response:
             f"A one-shot upload takes at most {MAX_PAYLOAD_BYTES} bytes; for a larger file"
             " register the image with POST /v1/images and PUT the file to the URL that this gives."
         )
-    draft, data = _raw(request) if _is_raw(request) else _json(request)
+    draft, data = _raw(request) if media_type(request) in RAW_TYPES else _json(request)
     with transaction() as session:
         image = uploads.store(session, caller(request), draft, data)
-        location = {"Location": url_of(request).removesuffix("upload") + f"images/{image.id}"}
+        location = {"Location": url_for(request, f"/images/{image.id}")}
         return answer(ImageRecord.of(image), HTTPStatus.CREATED, location)
 
 
@@ -75,10 +75,6 @@ def complete(_: Request, uploaded: UploadedParts, image_id: str) -> Response:
         return answer(ImageRecord.of(image))
 
 
-def _is_raw(request: Request) -> bool:
-    return _media_type(request) not in {"", "application/json"}
-
-
 def _json(request: Request) -> tuple[Draft, bytes]:
     parsed_query(request, Query)
     shape = parsed_body(request, OneShot)
@@ -89,9 +85,4 @@ def _raw(request: Request) -> tuple[Draft, bytes]:
     shape, data = parsed_query(request, RawOneShot), cast("bytes", request.raw_body)
     if not data:
         raise InvalidRequest.of("body", "must not be empty")
-    return Draft(shape.filename, _media_type(request), len(data), tags=shape.tags), data
-
-
-def _media_type(request: Request) -> str:
-    given: str = request.headers.get("content-type", "")
-    return given.split(";", maxsplit=1)[0].strip().lower()
+    return Draft(shape.filename, media_type(request), len(data), tags=shape.tags), data

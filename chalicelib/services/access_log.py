@@ -19,7 +19,7 @@ def kept(start: int | None, end: int | None) -> Period:
 
 def find(by: tuple[Index, str | int] | None, period: Period, limit: int, after: Position | None) -> Rows:
     """Newest first: what one key holds, or, without a key, whatever happened."""
-    if period.start > period.end:
+    if period.start > period.end or (after and after.timestamp < period.start):
         return []
     if by is None:
         return _day_by_day(period, limit, after)
@@ -28,12 +28,12 @@ def find(by: tuple[Index, str | int] | None, period: Period, limit: int, after: 
 
 def _day_by_day(period: Period, limit: int, after: Position | None) -> Rows:
     rows: Rows = []
-    day = after.day if after else _day(period.end)
+    day = _day(after.timestamp if after else period.end)
     while len(rows) < limit and day >= _day(period.start):
         rows += table.find("by_day", day.isoformat(), period, limit - len(rows), after)
         day, after = day - timedelta(days=1), None
     return rows
 
 
-def _day(timestamp: int) -> date:
+def _day(timestamp: float) -> date:
     return datetime.fromtimestamp(timestamp, UTC).date()

@@ -10,12 +10,15 @@ from sqlalchemy.orm import Session
 
 from chalicelib.aws import storage
 from chalicelib.aws.storage import PresignedDownload
+from chalicelib.config import settings
 from chalicelib.database import images as table
 from chalicelib.database import tags
 from chalicelib.database.tables import Image, Status
-from chalicelib.errors import Forbidden, ImageNotFound, PreconditionFailed
+from chalicelib.errors import Forbidden, ImageNotFound, PreconditionFailed, TooManyTags
 from chalicelib.services.callers import Caller, Permission
 from chalicelib.telemetry import touch
+
+MAX_TAGS = 100
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ def replace(session: Session, image_id: int, change: Change, if_match: str | Non
         image.metadata_ = change.metadata
     if change.tags is not None:
         _replace_tags(session, image, change.tags)
+    table.refresh(session, image)
     return image
 
 
@@ -48,6 +52,8 @@ def add_tag(session: Session, image_id: int, name: str) -> None:
     image = _found(image_id, table.get_for_change(session, image_id))
     tag_ids = tags.ensure(session, [name]).values()
     touch(tags=tag_ids)
+    if len(tags.linked(session, image.id).union(tag_ids)) > MAX_TAGS:
+        raise TooManyTags(image_id, MAX_TAGS)
     tags.link(session, image.id, tag_ids)
 
 
@@ -67,11 +73,12 @@ def delete(session: Session, caller: Caller, image_id: int) -> None:
 
 
 def restore(session: Session, caller: Caller, image_id: int) -> Image:
-    image = _found(image_id, table.get_binned_for_change(session, image_id))
+    """As it was; one that is not in the bin stays as it is."""
+    image = _found(image_id, table.get_restorable_for_change(session, image_id, settings().bin_days))
     _own_or_admin(caller, image)
     image.deleted_at = None
     tags.restore_links(session, image.id)
-    table.refresh_tags(session, image)
+    table.refresh(session, image)
     return image
 
 
@@ -103,12 +110,11 @@ def _matches(if_match: str, current: str) -> bool:
 
 
 def _replace_tags(session: Session, image: Image, names: Iterable[str]) -> None:
+    linked = tags.hold_linked(session, image.id)
     wanted = set(tags.ensure(session, names).values())
-    linked = tags.linked(session, image.id)
     touch(tags=sorted(wanted ^ linked))
     tags.unlink(session, image.id, linked - wanted)
     tags.link(session, image.id, wanted - linked)
-    table.refresh_tags(session, image)
 
 
 def _own_or_admin(caller: Caller, image: Image) -> None:
@@ -117,7 +123,6 @@ def _own_or_admin(caller: Caller, image: Image) -> None:
 
 
 def _found(image_id: int, image: Image | None) -> Image:
-    touch(images=[image_id])
     if image is None:
         raise ImageNotFound(image_id)
     return image

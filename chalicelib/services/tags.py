@@ -16,6 +16,12 @@ def get(session: Session, tag_id: int) -> CountedTag:
     return tag
 
 
+def known(session: Session, tag_id: int) -> int:
+    if not table.exists(session, tag_id):
+        raise TagNotFound(tag_id)
+    return tag_id
+
+
 def create(session: Session, name: str) -> tuple[CountedTag, bool]:
     """The tag of this name, and whether it is new."""
     new = name in table.create(session, [name])
@@ -24,8 +30,9 @@ def create(session: Session, name: str) -> tuple[CountedTag, bool]:
 
 def rename(session: Session, tag_id: int, name: str) -> CountedTag:
     _lock(session, tag_id)
-    if not table.rename(session, tag_id, name):
-        raise TagNameTaken(tag_id, name, holder_id=table.ensure(session, [name])[name])
+    while not table.rename(session, tag_id, name):
+        if holder_id := table.id_of(session, name):
+            raise TagNameTaken(tag_id, name, holder_id)
     return get(session, tag_id)
 
 

@@ -42,8 +42,9 @@ class PresignedParts:
 
 @dataclass(frozen=True)
 class StorageEvent:
+    """That something happened to an object; what, the object itself tells."""
+
     object_key: str
-    removed: bool
     sequencer: str
     """Hex; of two events on one object the greater is the later, the shorter padded with zeros on the right."""
 
@@ -64,30 +65,33 @@ def store(session: Session, caller: Caller, draft: Draft, data: bytes) -> Image:
 
 
 def renew(session: Session, image_id: int, *, multipart: bool) -> PresignedUpload | PresignedParts:
-    image = _waiting(session, image_id)
+    image = _for_change(session, image_id)
+    if image.uploaded_at is not None:
+        raise ImageAlreadyPresent(image_id)
     if not multipart and image.size <= MULTIPART_ABOVE_BYTES:
         return _presigned(image)
-    if image.multipart_upload_id is None:
-        image.multipart_upload_id = storage.begin_multipart(image.object_key, image.content_type)
+    key, upload_id = image.object_key, image.multipart_upload_id
+    if upload_id is None or not storage.has_multipart(key, upload_id):
+        image.multipart_upload_id = upload_id = storage.begin_multipart(key, image.content_type)
     sizes = part_sizes(image.size)
-    urls, expires = storage.presigned_parts(image.object_key, image.multipart_upload_id, sizes)
+    urls, expires = storage.presigned_parts(key, upload_id, sizes)
     return PresignedParts(urls, sizes, expires)
 
 
 def complete(session: Session, image_id: int, etags: dict[int, str]) -> Image:
-    image = _waiting(session, image_id)
+    """Safe to repeat."""
+    image = _for_change(session, image_id)
+    if image.status == Status.PRESENT:
+        return image
     if image.multipart_upload_id is None:
         raise UploadIncomplete(f"No multipart upload of image {image_id} has been begun.")
     expected = len(part_sizes(image.size))
     if sorted(etags) != list(range(1, expected + 1)):
         raise InvalidRequest.of("parts", f"must name each of the {expected} parts once")
-    try:
-        storage.complete_multipart(image.object_key, image.multipart_upload_id, etags)
-    except storage.UploadRefusedError as refusal:
-        raise UploadIncomplete(f"The storage refused the parts: {refusal}") from refusal
+    refusal = storage.complete_multipart(image.object_key, image.multipart_upload_id, etags)
     stored = storage.head(image.object_key)
-    if stored is None or stored.size != image.size:
-        raise UploadIncomplete(f"The parts do not add up to the {image.size} bytes that were declared.")
+    if stored is None:
+        raise UploadIncomplete(f"The storage refused the parts: {refusal} Begin again with POST …/upload.")
     _mark_present(image, stored)
     return image
 
@@ -107,23 +111,20 @@ def take_in(session: Session, event: StorageEvent) -> str:
     if image.sequencer is not None and not is_later(event.sequencer, image.sequencer):
         return "stale"
     image.sequencer = event.sequencer
-    stored = None if event.removed else storage.head(event.object_key)
+    stored = storage.head(event.object_key)
     if stored is None:
-        _mark_missing(image)
+        image.status, image.uploaded_at = Status.MISSING, None
     else:
         _mark_present(image, stored)
     return image.status
 
 
-def heal(session: Session, image_id: int, object_key: str) -> bool:
-    """Marks a pending image present when its object is there after all: the event about it was lost, or is late."""
+def heal(session: Session, object_key: str) -> bool:
+    """Marks an image present whose object is there after all: the event about it was lost, or is late."""
     stored = storage.head(object_key)
-    if stored is None:
+    image = table.by_object_key_for_change(session, object_key) if stored else None
+    if stored is None or image is None or image.uploaded_at is not None:
         return False
-    image = table.by_object_key_for_change(session, object_key)
-    if image is None or image.status != Status.PENDING:
-        return False
-    touch(images=[image_id])
     _mark_present(image, stored)
     return True
 
@@ -141,7 +142,7 @@ def _add(session: Session, caller: Caller, draft: Draft, *, object_key: str) -> 
     tag_ids = tags.ensure(session, draft.tags).values()
     table.add(session, image)
     tags.link(session, image.id, tag_ids)
-    table.refresh_tags(session, image)
+    table.refresh(session, image)
     touch(images=[image.id], tags=tag_ids)
     return image
 
@@ -155,25 +156,18 @@ def _presigned(image: Image) -> PresignedUpload:
     return storage.presigned_upload(image.object_key, image.size, image.content_type, image.checksum_sha256)
 
 
-def _waiting(session: Session, image_id: int) -> Image:
-    touch(images=[image_id])
+def _for_change(session: Session, image_id: int) -> Image:
     image = table.get_for_change(session, image_id)
     if image is None:
         raise ImageNotFound(image_id)
-    if image.uploaded_at is not None:
-        raise ImageAlreadyPresent(image_id)
     return image
 
 
 def _mark_present(image: Image, stored: Stored) -> None:
-    image.status = Status.PRESENT
+    if image.status != Status.PRESENT:
+        image.status, image.uploaded_at = Status.PRESENT, stored.stored_at
     image.size, image.checksum_sha256 = stored.size, stored.checksum_sha256
-    image.uploaded_at = stored.stored_at
     image.multipart_upload_id = None
-
-
-def _mark_missing(image: Image) -> None:
-    image.status, image.uploaded_at = Status.MISSING, None
 
 
 def is_later(sequencer: str, than: str) -> bool:

@@ -115,6 +115,13 @@ def test_without_a_key_the_days_are_walked_backwards(table: Any) -> None:
     assert ids(rest) == ["request-001", "request-003"]
 
 
+def test_a_page_is_full_even_where_dynamodb_stops_at_a_megabyte(table: Any) -> None:
+    for number in range(60):
+        access_log.write(an_entry(number, path="x" * 30_000))
+
+    assert len(access_log.find("by_user", "ann", ALWAYS, 60, None)) == 60
+
+
 def test_entries_expire_when_the_setting_says(table: Any) -> None:
     access_log.write(an_entry())
 

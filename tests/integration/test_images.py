@@ -1,14 +1,17 @@
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
+from chalicelib.config import settings
 from chalicelib.database import images as table
 from chalicelib.database import tags
 from chalicelib.database.tables import Image, first_id_at
-from chalicelib.errors import Forbidden, ImageNotFound, PreconditionFailed
+from chalicelib.errors import Forbidden, ImageNotFound, PreconditionFailed, TooManyTags
 from chalicelib.services import images
 from chalicelib.services.images import Change
 from tests.builders import ADMIN, EDITOR, OTHER_EDITOR, an_image
@@ -90,9 +93,36 @@ def test_an_image_in_the_bin_is_gone_and_comes_back_with_its_tags(session: Sessi
     with pytest.raises(ImageNotFound):
         images.delete(session, EDITOR, image.id)
 
-    assert names(images.restore(session, EDITOR, image.id)) == ["ct", "mr"]
+    for _ in range(2):
+        assert names(images.restore(session, EDITOR, image.id)) == ["ct", "mr"]
+
+
+def test_what_has_been_in_the_bin_for_more_than_its_days_cannot_be_restored(session: Session) -> None:
+    image = an_image(session)
+    images.delete(session, EDITOR, image.id)
+    assert image.deleted_at is not None
+    image.deleted_at -= timedelta(days=settings().bin_days, seconds=1)
+
     with pytest.raises(ImageNotFound):
         images.restore(session, EDITOR, image.id)
+
+
+def test_an_image_takes_a_hundred_tags_and_no_more(session: Session) -> None:
+    image = an_image(session, [f"tag {number}" for number in range(100)])
+    images.add_tag(session, image.id, "tag 7")
+
+    with pytest.raises(TooManyTags):
+        images.add_tag(session, image.id, "one more")
+    assert len(tags.linked(session, image.id)) == 100
+
+
+@pytest.mark.parametrize("value", [1e16, -0.0, 1e-7, 123456789012345678901234567890, 0.1])
+def test_the_etag_of_a_change_is_still_the_images_when_it_is_read_back(session: Session, value: float) -> None:
+    changed = images.etag(images.replace(session, an_image(session).id, Change(metadata={"a": value}), None))
+    session.expire_all()
+
+    (image,) = session.scalars(select(Image).options(selectinload(Image.tags)))
+    assert images.etag(image) == changed
 
 
 def test_a_tag_deleted_meanwhile_does_not_come_back_with_the_image(session: Session) -> None:

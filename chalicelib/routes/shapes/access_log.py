@@ -2,9 +2,9 @@
 
 import re
 from datetime import date
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from chalicelib.aws.access_log import Entry, Index, Period, Position
 from chalicelib.errors import InvalidRequest
@@ -15,11 +15,17 @@ from chalicelib.services.access_log import kept
 Id = Annotated[Number, Field(ge=1, le=2**63 - 1)]
 
 
+def _iso_date(text: Any) -> Any:
+    if isinstance(text, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        raise ValueError("must be a date like 2026-01-31")
+    return text
+
+
 class AccessLogQuery(Query):
     user_id: Annotated[str, Field(min_length=1, max_length=255)] | None = None
     image_id: Id | None = None
     tag_id: Id | None = None
-    day: date | None = None
+    day: Annotated[date, BeforeValidator(_iso_date)] | None = None
     start_timestamp: Timestamp | None = None
     end_timestamp: Timestamp | None = None
     limit: Annotated[Number, Field(ge=1, le=MAX_LIMIT)] = MAX_LIMIT
@@ -54,8 +60,14 @@ class AccessLogQuery(Query):
         if self.cursor is None:
             return None
         match opened(self.cursor, list):
-            case [str(moment), str(request_id), int(part)] if re.fullmatch(r"[0-9]{14}#.+", moment):
-                return Position(moment, request_id, part)
+            case [str(moment), str(request_id), part] if (
+                re.fullmatch(r"[0-9]{14}#[!-~]{1,99}", moment)
+                and re.fullmatch(r"[!-~]{1,99}", request_id)
+                and type(part) is int
+                and 0 <= part < 1000
+                and (position := Position(moment, request_id, part)).timestamp <= self.period().end + 1
+            ):
+                return position
             case _:
                 raise InvalidRequest.of("cursor", "is not one that this list gave")
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from chalicelib.database.pages import TOTAL_LIMIT, Page, Window
 from chalicelib.errors import InvalidRequest
-from chalicelib.routes.shapes.text import Number, Truth, refused
+from chalicelib.routes.shapes.text import CONTROL, Number, Truth, refused
 
 MAX_LIMIT = 100
 MAX_OFFSET = 10_000
@@ -93,6 +93,10 @@ def opened(cursor: str, kind: type) -> Any:
     key: Any = None
     with suppress(binascii.Error, ValueError, RecursionError):
         key = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars="-_", validate=True))
-    if type(key) is not kind or (isinstance(key, int) and abs(key) >= 2**63) or (isinstance(key, str) and "\0" in key):
+    if (
+        type(key) is not kind
+        or (isinstance(key, int) and abs(key) >= 2**63)
+        or (isinstance(key, str) and CONTROL.search(key))
+    ):
         raise InvalidRequest.of("cursor", "is not one that this list gave")
     return key

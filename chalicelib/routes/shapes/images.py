@@ -19,10 +19,10 @@ from chalicelib.routes.shapes.text import (
     refused,
 )
 from chalicelib.services import images
-from chalicelib.services.images import Change
+from chalicelib.services.images import MAX_TAGS, Change
 from chalicelib.services.uploads import Draft, PresignedParts
 
-Tags = Annotated[TagNames, Field(max_length=100)]
+Tags = Annotated[TagNames, Field(max_length=MAX_TAGS)]
 
 
 class ImageDraft(Body):

@@ -26,10 +26,13 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _known_types = mimetypes.MimeTypes()
 _known_types.add_type("application/dicom", ".dcm")
 _known_types.add_type("application/dicom", ".dicom")
+_known_types.add_type("application/x-nifti", ".nii")
 
 
 def content_type_of(filename: str) -> str:
-    return _known_types.guess_type(filename)[0] or "application/octet-stream"
+    """By the last suffix; the same on every machine, since no table of the system's is read."""
+    kind, encoding = _known_types.guess_type(f"file.{filename.rpartition('.')[2]}")
+    return "application/gzip" if encoding == "gzip" else kind or "application/octet-stream"
 
 
 def tag_name(text: str) -> str:

@@ -41,7 +41,7 @@ def upgrade() -> None:
         )
         """
     )
-    op.execute("CREATE INDEX images_pending ON images (id) WHERE status = 'pending'")
+    op.execute("CREATE INDEX images_waiting ON images (id) WHERE status IN ('pending', 'missing')")
     op.execute("CREATE INDEX images_binned ON images (deleted_at) WHERE deleted_at IS NOT NULL")
     op.execute(
         r"""

@@ -165,7 +165,8 @@ def _for_change(session: Session, image_id: int) -> Image:
 
 def _mark_present(image: Image, stored: Stored) -> None:
     if image.status != Status.PRESENT:
-        image.status, image.uploaded_at = Status.PRESENT, stored.stored_at
+        # S3 tells whole seconds, and the one shot is stored before it has a row.
+        image.status, image.uploaded_at = Status.PRESENT, max(stored.stored_at, image.created_at)
     image.size, image.checksum_sha256 = stored.size, stored.checksum_sha256
     image.multipart_upload_id = None
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import wraps
 from http import HTTPStatus
 from types import NoneType
@@ -33,6 +34,8 @@ CORS = CORSConfig(
 MAX_ID = 2**63 - 1
 MAX_ERRORS = 100
 MAX_FIELD_LENGTH = 200
+MAX_PAGE_BYTES = 2_900_000
+"""Lambda carries 6 MB, and the quotes in a body are escaped on the way."""
 
 AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
 AnyBody = TypeVar("AnyBody", bound=Body)
@@ -137,9 +140,14 @@ def nothing() -> Response:
 def listing(
     request: Request, paging: Paging, page: Page[Any], results: list[AnyAnswer], key: Callable[[Any], Any]
 ) -> Response:
-    """`key` gives the sort key of a row, for the cursor and the link to the next page."""
+    """`key` gives the sort key of a row, for the cursor and the link to the next page. A page that Lambda could not
+    carry is cut; its cursor goes on behind the cut."""
     meta = PageMeta.of(paging, page, key(page.rows[-1]) if page.has_more else None)
-    return answer(Listing(results=results, meta=meta), headers=next_link(request, meta.next_cursor))
+    response = answer(Listing(results=results, meta=meta), headers=next_link(request, meta.next_cursor))
+    half = len(results) // 2
+    if half and len(response.body.encode()) > MAX_PAGE_BYTES:
+        return listing(request, paging, replace(page, rows=page.rows[:half], has_more=True), results[:half], key)
+    return response
 
 
 def next_link(request: Request, cursor: str | None) -> dict[str, str]:

@@ -5,16 +5,20 @@ import sys
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from chalicelib.aws import clients
 from chalicelib.config import settings
+from infrastructure import resources
+from tests.builders import an_image
 from tests.conftest import LambdaContext
 
 SUB = "11111111-2222-3333-4444-555555555555"
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.secret.signature"
 
 
-def event(method: str, resource: str, body: Any = None, **parameters: str) -> dict[str, Any]:
+def event(method: str, resource: str, body: Any = None, query: Any = None, **parameters: str) -> dict[str, Any]:
     path = resource.format(**parameters)
     claims = {"sub": SUB, "client_id": "app", "username": "ann", "cognito:groups": "editors", "scope": "x"}
     return {
@@ -24,7 +28,7 @@ def event(method: str, resource: str, body: Any = None, **parameters: str) -> di
         "headers": {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
         "multiValueHeaders": {},
         "queryStringParameters": None,
-        "multiValueQueryStringParameters": None,
+        "multiValueQueryStringParameters": query,
         "pathParameters": parameters or None,
         "stageVariables": None,
         "requestContext": {
@@ -48,11 +52,28 @@ def call(database: str, committed: Any) -> Any:
         del sys.modules[module]
     from app import app  # noqa: PLC0415 (its settings exist only now)
 
-    def call(*arguments: Any, **parameters: str) -> dict[str, Any]:
+    def call(*arguments: Any, **parameters: Any) -> dict[str, Any]:
         answer: dict[str, Any] = app(event(*arguments, **parameters), LambdaContext())
         return answer | {"body": json.loads(answer["body"] or "null")}
 
     return call
+
+
+def test_a_page_that_lambda_could_not_carry_is_cut_and_its_cursor_goes_on(call: Any, committed: Engine) -> None:
+    names = [f"{number:03}{chr(0x5F71) * 157}" for number in range(100)]
+    with Session(committed) as session, session.begin():
+        wanted = [an_image(session, names).id for _ in range(70)]
+
+    first = call("GET", "/images")
+    whole = json.dumps(first | {"body": json.dumps(first["body"], ensure_ascii=False)}, ensure_ascii=False)
+    page, found = first["body"], [image["id"] for image in first["body"]["results"]]
+    while page["meta"]["has_more_pages"]:
+        page = call("GET", "/images", query={"cursor": [page["meta"]["next_cursor"]]})["body"]
+        found += [image["id"] for image in page["results"]]
+
+    assert len(whole.encode()) < resources.LAMBDA_PAYLOAD_BYTES
+    assert len(first["body"]["results"]) < 70
+    assert found == sorted(wanted, reverse=True)
 
 
 DRAFT = {"filename": "chest.dcm", "size": 4, "tags": ["ct", "mr"]}

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,8 @@ from typing import Any
 import pytest
 from httpx import Client, Response
 from pydicom.data import get_testdata_file
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage, generate_uid
 
-from tests.conftest import ROOT, eventually
+from tests.conftest import eventually
 from tests.contract.builders import (
     NO_IMAGE,
     Record,
@@ -31,10 +30,10 @@ from tests.contract.builders import (
     storage,
     uploaded,
 )
+from tests.files import multi_frame_dicom
 
 MOST = 3_960_000
 GIB = 1024**3
-KNEE = ROOT.parent / "shared" / "data" / "knee-mr.dcm"
 BUNDLED = ["CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm", "SC_rgb_jpeg_dcmtk.dcm", "examples_ybr_color.dcm"]
 
 
@@ -601,8 +600,9 @@ def test_parts_come_unasked_above_100_megabytes(editor: Client) -> None:
 
 # Real files
 
-REAL = [*([KNEE] if KNEE.exists() else []), *map(bundled, BUNDLED)]
-"""The knee is beside the repository where it is developed; a fresh clone has pydicom's own files."""
+OWN = Path(os.environ["DICOM_DIR"]) if "DICOM_DIR" in os.environ else None
+REAL = [*map(bundled, BUNDLED), *(sorted(OWN.glob("*.dcm")) if OWN else [])]
+"""Files that pydicom brings, and whatever lies in DICOM_DIR."""
 
 
 @pytest.mark.parametrize("path", REAL, ids=lambda path: path.name)
@@ -623,27 +623,9 @@ def test_a_small_dicom_file_comes_in_by_one_shot_too(editor: Client, path: Path)
     assert downloaded(one_shot(editor, data, filename=path.name)) == data
 
 
-def multi_frame(path: Path, megabytes: int) -> Path:
-    """A DICOM file of at least this size; no two frames are alike."""
-    frames = megabytes
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.SOPClassUID = UltrasoundMultiFrameImageStorage
-    dataset.SOPInstanceUID = generate_uid()
-    dataset.Modality, dataset.PatientName, dataset.NumberOfFrames = "US", "Example^Patient", frames
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.Rows, dataset.Columns = 1000, 1000
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 8, 8, 7, 0
-    row = bytes(range(250)) * 4000
-    dataset.PixelData = b"".join(number.to_bytes(4, "big") + row[4:] for number in range(frames))
-    dataset.save_as(path, enforce_file_format=True)
-    return path
-
-
 @pytest.fixture(scope="module")
 def file_of_200_megabytes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    path = multi_frame(tmp_path_factory.mktemp("dicom") / "multi-frame-200.dcm", 200)
+    path = multi_frame_dicom(tmp_path_factory.mktemp("dicom") / "multi-frame-200.dcm", 200_000_000)
     yield path
     path.unlink()
 
@@ -661,7 +643,7 @@ def checksum_of(path: Path) -> str:
 
 
 def test_35_megabytes_come_back_byte_for_byte(editor: Client, tmp_path: Path) -> None:
-    path = multi_frame(tmp_path / "multi-frame-35.dcm", 35)
+    path = multi_frame_dicom(tmp_path / "multi-frame-35.dcm", 35_000_000)
     size, checksum = path.stat().st_size, checksum_of(path)
     upload = registered(editor, size, filename=path.name, content_type="application/dicom", checksum_sha256=checksum)
 

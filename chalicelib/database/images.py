@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from chalicelib.database.tables import Image, Status
@@ -18,11 +18,12 @@ def add(session: Session, image: Image) -> None:
 
 
 def get(session: Session, image_id: int) -> Image | None:
-    return session.scalars(_with_tags(Image.id == image_id, WITHIN_REACH)).one_or_none()
+    one = select(Image).where(Image.id == image_id, WITHIN_REACH).options(selectinload(Image.tags))
+    return session.scalars(one).one_or_none()
 
 
 def get_for_change(session: Session, image_id: int) -> Image | None:
-    """No one else changes the image or its tags until the transaction ends."""
+    """No one else changes the image or its tags until the transaction ends. Its tags come with `refresh`."""
     return _locked(session, Image.id == image_id, WITHIN_REACH)
 
 
@@ -54,9 +55,5 @@ def now(session: Session) -> datetime:
 
 
 def _locked(session: Session, *conditions: ColumnElement[bool]) -> Image | None:
-    statement = _with_tags(*conditions).with_for_update(of=Image, key_share=True)
-    return session.scalars(statement.execution_options(populate_existing=True)).one_or_none()
-
-
-def _with_tags(*conditions: ColumnElement[bool]) -> Select[Image]:
-    return select(Image).where(*conditions).options(selectinload(Image.tags))
+    one = select(Image).where(*conditions).with_for_update(key_share=True)
+    return session.scalars(one.execution_options(populate_existing=True)).one_or_none()

@@ -36,8 +36,10 @@ def get(session: Session, image_id: int) -> Image:
 
 def replace(session: Session, image_id: int, change: Change, if_match: str | None) -> Image:
     image = _found(image_id, table.get_for_change(session, image_id))
-    if if_match is not None and not _matches(if_match, etag(image)):
-        raise PreconditionFailed
+    if if_match is not None:
+        table.refresh(session, image)
+        if not _matches(if_match, etag(image)):
+            raise PreconditionFailed
     if change.filename is not None:
         image.filename = change.filename
     if change.metadata is not None:

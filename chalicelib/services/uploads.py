@@ -61,6 +61,7 @@ def store(session: Session, caller: Caller, draft: Draft, data: bytes) -> Image:
     stored = storage.put(key, data, draft.content_type)
     image = _add(session, caller, draft, object_key=key)
     _mark_present(image, stored)
+    table.refresh(session, image)
     return image
 
 
@@ -81,19 +82,23 @@ def renew(session: Session, image_id: int, *, multipart: bool) -> PresignedUploa
 def complete(session: Session, image_id: int, etags: dict[int, str]) -> Image:
     """Safe to repeat."""
     image = _for_change(session, image_id)
-    if image.status == Status.PRESENT:
-        return image
+    if image.status != Status.PRESENT:
+        _put_together(image, etags)
+    table.refresh(session, image)
+    return image
+
+
+def _put_together(image: Image, etags: dict[int, str]) -> None:
     if image.multipart_upload_id is None:
-        raise UploadIncomplete(f"No multipart upload of image {image_id} has been begun.")
+        raise UploadIncomplete(f"No multipart upload of image {image.id} has been begun.")
     expected = len(part_sizes(image.size))
     if sorted(etags) != list(range(1, expected + 1)):
         raise InvalidRequest.of("parts", f"must name each of the {expected} parts once")
     refusal = storage.complete_multipart(image.object_key, image.multipart_upload_id, etags)
     stored = storage.head(image.object_key)
     if stored is None:
-        raise UploadIncomplete(f"The storage refused the parts: {refusal} Begin again with POST …/upload.")
+        raise UploadIncomplete(f"The storage did not make one file of the parts: {refusal}")
     _mark_present(image, stored)
-    return image
 
 
 def part_sizes(size: int) -> list[int]:
@@ -142,7 +147,6 @@ def _add(session: Session, caller: Caller, draft: Draft, *, object_key: str) -> 
     tag_ids = tags.ensure(session, draft.tags).values()
     table.add(session, image)
     tags.link(session, image.id, tag_ids)
-    table.refresh(session, image)
     touch(images=[image.id], tags=tag_ids)
     return image
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Sequence,
     Table,
     Text,
+    and_,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
@@ -50,13 +51,22 @@ class Tag(Base):
     __table_args__ = (
         CheckConstraint("char_length(name) BETWEEN 1 AND 160", name="name_length"),
         CheckConstraint(r"name !~ '[|\x01-\x1f\x7f]'", name="name_characters"),
+        Index("tags_by_name", "name", unique=True, postgresql_where="deleted_at IS NULL"),
+        Index("tags_by_folded", "folded"),
         Index("tags_folded_trigrams", "folded", postgresql_using="gin", postgresql_ops={"folded": "gin_trgm_ops"}),
+        Index("tags_deleted", "id", postgresql_where="deleted_at IS NOT NULL"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    name: Mapped[str] = mapped_column(Text(collation="C"), unique=True)
+    name: Mapped[str] = mapped_column(Text(collation="C"))
     folded: Mapped[str] = mapped_column(
         Text(collation="C"), comment="the name with case folded by Unicode's rules: patterns are matched against it"
+    )
+    image_count: Mapped[int] = mapped_column(
+        BigInteger, server_default="0", comment="links in image_tags, but for tag_count_changes"
+    )
+    deleted_at: Mapped[datetime | None] = mapped_column(
+        TIMESTAMPTZ, comment="since when its links are being purged; the name is free"
     )
 
 
@@ -68,6 +78,25 @@ image_tags = Table(
     Index("image_tags_by_tag", "tag_id", "image_id"),
     comment="links of images that are not in the bin: a search by tag need not look at the images",
 )
+
+tag_count_changes = Table(
+    "tag_count_changes",
+    Base.metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("tag_id", BigInteger, nullable=False),
+    Column("change", BigInteger, nullable=False),
+    Index("tag_count_changes_by_tag", "tag_id", postgresql_include=["change"]),
+    comment="what is yet to be added to tags.image_count: writers of one hot tag append here and do not wait",
+)
+"""Written by triggers on image_tags."""
+
+untagged_images = Table(
+    "untagged_images",
+    Base.metadata,
+    Column("image_id", ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    comment="images that are not in the bin and have no link, not even to a tag being purged",
+)
+"""Written by triggers on images and image_tags."""
 
 binned_image_tags = Table(
     "binned_image_tags",
@@ -91,6 +120,13 @@ class Image(Base):
         CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata_object"),
         Index("images_waiting", "id", postgresql_where="status IN ('pending', 'missing')"),
         Index("images_binned", "deleted_at", postgresql_where="deleted_at IS NOT NULL"),
+        Index("images_listed", "id", postgresql_where="deleted_at IS NULL"),
+        Index("images_present", "id", postgresql_where="deleted_at IS NULL AND status = 'present'"),
+        Index("images_by_creator", "created_by", "id", postgresql_where="deleted_at IS NULL"),
+        Index("images_metadata", "metadata", postgresql_using="gin", postgresql_ops={"metadata": "jsonb_path_ops"}),
+        Index(
+            "images_attributes", "attributes", postgresql_using="gin", postgresql_ops={"attributes": "jsonb_path_ops"}
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True, server_default=text(IMAGE_ID))
@@ -115,7 +151,13 @@ class Image(Base):
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, default=dict)
     attributes: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
 
-    tags: Mapped[list[Tag]] = relationship(secondary=image_tags, order_by=Tag.name, viewonly=True, lazy="raise")
+    tags: Mapped[list[Tag]] = relationship(
+        secondary=image_tags,
+        secondaryjoin=lambda: and_(image_tags.c.tag_id == Tag.id, Tag.deleted_at.is_(None)),
+        order_by=Tag.name,
+        viewonly=True,
+        lazy="raise",
+    )
 
     @property
     def created_timestamp(self) -> int:

@@ -1,4 +1,4 @@
-"""The service's functions on AWS Lambda: the API, the S3 event handler, the reconciliation and the migration."""
+"""The service's functions on AWS Lambda: the API, the S3 event handler, what runs by the clock, and the migration."""
 
 from logging import Logger
 from typing import Any, cast
@@ -8,7 +8,7 @@ from chalice.app import Chalice, CloudWatchEvent, Rate, S3Event
 from chalicelib import middleware
 from chalicelib.config import settings
 from chalicelib.database import migrations
-from chalicelib.events import reconciliation, storage
+from chalicelib.events import housekeeping, reconciliation, storage
 from chalicelib.routes.access_log import access_log
 from chalicelib.routes.images import images
 from chalicelib.routes.request import CORS
@@ -37,6 +37,11 @@ def record_storage_event(event: S3Event) -> None:
 @app.schedule(Rate(5, unit=Rate.MINUTES))
 def reconcile(_: CloudWatchEvent) -> None:
     reconciliation.reconcile()
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def tidy(_: CloudWatchEvent) -> None:
+    housekeeping.tidy()
 
 
 @app.lambda_function()

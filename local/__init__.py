@@ -1,4 +1,4 @@
-"""The whole service on one machine: PostgreSQL, the AWS emulator, the gateway and its workers, the event delivery."""
+"""The whole service on one machine: PostgreSQL, the AWS emulator, the gateway and its workers, events and schedules."""
 
 from pathlib import Path
 

@@ -47,6 +47,7 @@ class Parts:
         self._finish(migration)
         self._await_gateway(ready)
         self._start_delivery()
+        self._start_schedules()
         self._state.write_stack(self._stack)
 
     def start_again(self, name: str) -> None:
@@ -61,12 +62,15 @@ class Parts:
                 self._await_gateway(self._spawn_gateway())
             case "delivery":
                 self._start_delivery()
+            case "schedules":
+                self._start_schedules()
 
     def stop(self) -> None:
         """What needs another part ends before it."""
         for name, with_signal in (
             ("gateway", signal.SIGTERM),
             ("delivery", signal.SIGTERM),
+            ("schedules", signal.SIGTERM),
             ("emulator", signal.SIGTERM),
             ("database", signal.SIGINT),
         ):
@@ -117,10 +121,11 @@ class Parts:
 
     def _restart_service(self) -> None:
         self._state.write_stack(self._stack)
-        for name in ("gateway", "delivery"):
+        for name in ("gateway", "delivery", "schedules"):
             children.stop(self.processes[name], signal.SIGTERM, 10)
         self._await_gateway(self._spawn_gateway())
         self._start_delivery()
+        self._start_schedules()
 
     def _migration(self) -> subprocess.Popen[bytes]:
         """Runs beside the emulator's start, so the pool may have no id yet; nothing here asks for it."""
@@ -152,6 +157,9 @@ class Parts:
     def _start_delivery(self) -> None:
         command = ["-m", "local.delivery", self._stack["storage_event_queue"]]
         self.processes["delivery"] = self._python(command, self._state.service_log, self._stack)
+
+    def _start_schedules(self) -> None:
+        self.processes["schedules"] = self._python(["-m", "local.schedules"], self._state.service_log, self._stack)
 
     def _python(
         self, command: list[str], log: Path, stack: dict[str, Any], inherited: tuple[int, ...] = ()

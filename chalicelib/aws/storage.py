@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.aws.clients import s3
+from chalicelib.aws import signing
+from chalicelib.aws.clients import credentials, s3
 from chalicelib.config import settings
 from chalicelib.errors import Unavailable
 
@@ -56,10 +57,10 @@ def presigned_upload(key: str, size: int, content_type: str, checksum_sha256: st
 
 def presigned_download(key: str, filename: str) -> PresignedDownload:
     """A GET that saves the object under this filename."""
-    disposition = content_disposition(filename)
-    return PresignedDownload(
-        *_presigned("get_object", settings().download_url_seconds, Key=key, ResponseContentDisposition=disposition)
-    )
+    seconds, now = settings().download_url_seconds, int(time.time())
+    bucket = signing.place_of(s3(), settings().image_bucket)
+    url = signing.presigned_get(bucket, credentials(), key, content_disposition(filename), seconds, now)
+    return PresignedDownload(url, now + seconds)
 
 
 def content_disposition(filename: str) -> str:

@@ -1,48 +1,99 @@
 """The connection to PostgreSQL and the transaction around a request."""
 
+import select
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
+import psycopg2
 from psycopg2 import errorcodes
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from chalicelib.config import settings
 from chalicelib.errors import TooCostly, Unavailable
 
+QUIET_SECONDS = 5
+"""A connection that was used so recently, and over which no word of its end came, is taken to be alive."""
+
 
 @cache
 def engine() -> Engine:
-    """One connection a process, kept between invocations; a dead one is noticed by the ping and replaced."""
+    """One connection a process, kept between invocations; a dead one is noticed by a ping and replaced."""
     timeout = settings().statement_timeout_seconds * 1000
-    return create_engine(
+    made = create_engine(
         settings().database_url.get_secret_value(),
         pool_size=1,
         max_overflow=0,
-        pool_pre_ping=True,
         connect_args={
             "connect_timeout": 5,
             "application_name": "tagged-image-manager",
-            # jit and generic plans cost far more than they save on queries of milliseconds.
-            "options": f"-c statement_timeout={timeout} -c jit=off -c plan_cache_mode=force_custom_plan",
+            # What costs far more than it saves on queries of milliseconds: jit, generic plans, parallel workers.
+            "options": f"-c statement_timeout={timeout} -c jit=off -c plan_cache_mode=force_custom_plan"
+            " -c max_parallel_workers_per_gather=0",
         },
     )
+    event.listen(made, "checkout", _ping_after_a_pause)
+    event.listen(made, "checkin", _note_the_time)
+    return made
 
 
 @contextmanager
 def transaction() -> Iterator[Session]:
     """Commits at its end, or rolls all back. Raises TooCostly when a statement ran out of time, Unavailable when
     the database cannot be reached or broke off."""
+    with _failures(), Session(engine(), expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """Every statement for itself, which saves the round trips that begin and end a transaction. Raises as
+    `transaction` does."""
+    with _failures(), Session(engine().execution_options(isolation_level="AUTOCOMMIT")) as session:
+        yield session
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
     try:
-        with Session(engine(), expire_on_commit=False) as session, session.begin():
-            yield session
+        yield
     except OperationalError as error:
-        if getattr(error.orig, "pgcode", None) == errorcodes.QUERY_CANCELED:
+        if timed_out(error):
             raise TooCostly("The database took too long over this; ask for less at once.") from error
         raise Unavailable("The database cannot do this just now; try again.") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise Unavailable("The database broke off; try again.") from error
         raise
+
+
+def timed_out(error: OperationalError) -> bool:
+    return bool(getattr(error.orig, "pgcode", None) == errorcodes.QUERY_CANCELED)
+
+
+def _note_the_time(_: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    # Not the monotonic clock, which stands still while Lambda has the process frozen.
+    record.info["used"] = time.time()
+
+
+def _ping_after_a_pause(connection: DBAPIConnection, record: ConnectionPoolEntry, _: object) -> None:
+    unused = time.time() - record.info.get("used", 0)
+    if 0 <= unused < QUIET_SECONDS and not _has_news(connection):
+        return
+    try:
+        connection.cursor().execute("SELECT 1")
+        connection.rollback()
+    except psycopg2.Error as error:
+        raise DisconnectionError from error
+
+
+def _has_news(connection: Any) -> bool:
+    """Between requests the server says nothing, but that it ends the connection."""
+    readable, _, _ = select.select([connection], [], [], 0)
+    return bool(readable)

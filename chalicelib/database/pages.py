@@ -27,7 +27,9 @@ class Page(Generic[Row]):
     rows: Sequence[Row]
     has_more: bool
     total: int | None
-    """TOTAL_LIMIT + 1 stands for more than TOTAL_LIMIT; None: not asked for."""
+    """Of the whole list, up to TOTAL_LIMIT; None: not asked for."""
+    total_is_exact: bool = True
+    """If not, there are at least so many."""
 
 
 def page(
@@ -38,11 +40,12 @@ def page(
     behind: Callable[[Any], ColumnElement[bool]],
 ) -> Page[Row]:
     """`fetch` turns the statement into rows; `behind` is the condition that a row comes after a sort key."""
-    total = session.scalars(_capped_count(rows)).one() if window.total else None
+    count = session.scalars(_capped_count(rows)).one() if window.total else None
     if window.after is not None:
         rows = rows.where(behind(window.after))
     found = fetch(rows.limit(window.limit + 1).offset(window.offset))
-    return Page(found[: window.limit], len(found) > window.limit, total)
+    total = None if count is None else min(count, TOTAL_LIMIT)
+    return Page(found[: window.limit], len(found) > window.limit, total, total == count)
 
 
 def _capped_count(rows: Select[*tuple[Any, ...]]) -> Select[int]:

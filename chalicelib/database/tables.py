@@ -82,7 +82,6 @@ image_tags = Table(
 tag_count_changes = Table(
     "tag_count_changes",
     Base.metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("tag_id", BigInteger, nullable=False),
     Column("change", BigInteger, nullable=False),
     Index("tag_count_changes_by_tag", "tag_id", postgresql_include=["change"]),
@@ -165,6 +164,10 @@ class Image(Base):
 
 
 image_id_low_bits = Sequence("image_id_low_bits", metadata=Base.metadata)
+
+
+def created_timestamp(image_id: int) -> int:
+    return ((image_id >> ID_SEQUENCE_BITS) + EPOCH_MILLISECONDS) // 1000
 
 
 def first_id_at(timestamp: int) -> int:

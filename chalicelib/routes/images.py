@@ -5,7 +5,7 @@ from http import HTTPStatus
 from chalice.app import Blueprint, Request, Response
 
 from chalicelib.database import search
-from chalicelib.database.engine import transaction
+from chalicelib.database.engine import reading, transaction
 from chalicelib.routes.request import answer, caller, listing, nothing, path_id, path_tag, route, url_for
 from chalicelib.routes.shapes.images import ImageChange, ImageDraft, ImageRecord, Upload
 from chalicelib.routes.shapes.search import BrowseQuery
@@ -18,7 +18,7 @@ images = Blueprint(__name__)
 
 @route(images, "GET", "/images", needs=Permission.READ, query=BrowseQuery)
 def browse(request: Request, wanted: BrowseQuery) -> Response:
-    with transaction() as session:
+    with reading() as session:
         page = search.find(session, wanted.criteria(), wanted.window(int))
         return listing(request, wanted, page, [ImageRecord.of(image) for image in page.rows], key=lambda row: row.id)
 
@@ -33,7 +33,7 @@ def register(request: Request, draft: ImageDraft) -> Response:
 
 @route(images, "GET", "/images/{image_id}", needs=Permission.READ)
 def get(_: Request, image_id: str) -> Response:
-    with transaction() as session:
+    with reading() as session:
         image = service.get(session, path_id(image_id, "image_id"))
         return answer(ImageRecord.of(image), headers={"ETag": service.etag(image)})
 

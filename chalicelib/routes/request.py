@@ -7,11 +7,11 @@ from functools import wraps
 from http import HTTPStatus
 from types import NoneType
 from typing import Any, TypeVar, get_origin
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from chalice.app import Blueprint, CognitoUserPoolAuthorizer, CORSConfig, Request, Response
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, to_json
 
 from chalicelib.config import settings
 from chalicelib.database.pages import Page
@@ -37,7 +37,6 @@ MAX_FIELD_LENGTH = 200
 MAX_PAGE_BYTES = 2_900_000
 """Lambda carries 6 MB, and the quotes in a body are escaped on the way."""
 
-AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
 AnyBody = TypeVar("AnyBody", bound=Body)
 AnyQuery = TypeVar("AnyQuery", bound=Query)
 View = Callable[..., Response]
@@ -95,13 +94,19 @@ def parsed_body(request: Request, shape: type[AnyBody]) -> AnyBody:
 
 
 def parsed_query(request: Request, shape: type[AnyQuery]) -> AnyQuery:
-    """A list is given as a|b or by repeating its parameter; anything else once. Raises InvalidRequest."""
+    """A list is given as a|b or by repeating its parameter, an entry of a dict as `field.key`; anything but a list
+    once. Raises InvalidRequest."""
     given: dict[str, Any] = {}
     for name, values in _parameters(request).items():
-        if name in shape.model_fields and _is_list(shape, name):
+        field, dot, key = name.partition(".")
+        if _kind(shape, name) is list:
             given[name] = [value for joined in values for value in joined.split("|")]
         elif len(values) > 1:
             raise InvalidRequest.of(name, "is given more than once")
+        elif _kind(shape, name) is dict:
+            raise InvalidRequest.of(name, f"is given as {name}.<key>")
+        elif dot and _kind(shape, field) is dict:
+            given.setdefault(field, {})[key] = values[0]
         else:
             given[name] = values[0]
     try:
@@ -125,9 +130,9 @@ def path_tag(value: str) -> str:
         raise InvalidRequest.of("name", str(error)) from None
 
 
-def answer(shape: BaseModel, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
+def answer(shape: Answer, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
     return Response(
-        shape.model_dump_json(),
+        to_json(shape).decode(),
         status_code=int(status),
         headers={"Content-Type": "application/json", **(headers or {})},
     )
@@ -138,7 +143,7 @@ def nothing() -> Response:
 
 
 def listing(
-    request: Request, paging: Paging, page: Page[Any], results: list[AnyAnswer], key: Callable[[Any], Any]
+    request: Request, paging: Paging, page: Page[Any], results: Sequence[Answer], key: Callable[[Any], Any]
 ) -> Response:
     """`key` gives the sort key of a row, for the cursor and the link to the next page. A page that Lambda could not
     carry is cut; its cursor goes on behind the cut."""
@@ -155,7 +160,8 @@ def next_link(request: Request, cursor: str | None) -> dict[str, str]:
         return {}
     kept = {name: values for name, values in _parameters(request).items() if name not in {"page", "offset", "cursor"}}
     path = "/" + request.context["path"].split("/", 2)[2]
-    return {"Link": f'<{url_for(request, path)}?{urlencode({**kept, "cursor": cursor}, doseq=True)}>; rel="next"'}
+    query = urlencode({**kept, "cursor": cursor}, doseq=True, quote_via=quote)
+    return {"Link": f'<{url_for(request, path)}?{query}>; rel="next"'}
 
 
 def url_for(request: Request, path: str) -> str:
@@ -169,8 +175,10 @@ def _parameters(request: Request) -> dict[str, list[str]]:
     return {} if parameters is None else {name: parameters.getlist(name) for name in parameters}
 
 
-def _is_list(shape: type[Query], name: str) -> bool:
-    return get_origin(shape.model_fields[name].annotation) is list
+def _kind(shape: type[Query], name: str) -> Any:
+    """`list` or `dict`, if the field is one."""
+    field = shape.model_fields.get(name)
+    return field and get_origin(field.annotation)
 
 
 def _named(parameters: dict[str, str]) -> dict[str, list[int]]:
@@ -200,6 +208,8 @@ def _refusal(error: ValidationError) -> MalformedRequest | InvalidRequest:
 
 def _field(problem: ErrorDetails) -> str:
     path = (*problem["loc"], *problem.get("ctx", {}).get("fields", ()))
+    if path[2:] == ("[key]",):  # so pydantic says that it is the key that it refuses, not the value
+        path = path[:2]
     named = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return named.removeprefix(".")[:MAX_FIELD_LENGTH] or "body"
 

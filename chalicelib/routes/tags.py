@@ -6,7 +6,7 @@ from chalice.app import Blueprint, Request, Response
 
 from chalicelib.database import search
 from chalicelib.database import tags as table
-from chalicelib.database.engine import transaction
+from chalicelib.database.engine import reading, transaction
 from chalicelib.routes.request import answer, listing, nothing, path_id, route, url_for
 from chalicelib.routes.shapes.images import ImageRecord
 from chalicelib.routes.shapes.search import BrowseQuery
@@ -19,7 +19,7 @@ tags = Blueprint(__name__)
 
 @route(tags, "GET", "/tags", needs=Permission.READ, query=TagQuery)
 def browse(request: Request, wanted: TagQuery) -> Response:
-    with transaction() as session:
+    with reading() as session:
         page = table.find(session, wanted.match, wanted.window(str))
         return listing(request, wanted, page, [TagRecord.of(tag) for tag in page.rows], key=lambda row: row.name)
 
@@ -34,7 +34,7 @@ def create(request: Request, draft: TagDraft) -> Response:
 
 @route(tags, "GET", "/tags/{tag_id}", needs=Permission.READ)
 def get(_: Request, tag_id: str) -> Response:
-    with transaction() as session:
+    with reading() as session:
         return answer(TagRecord.of(service.get(session, path_id(tag_id, "tag_id"))))
 
 
@@ -59,7 +59,7 @@ def merge_into(_: Request, merge: Merge, tag_id: str) -> Response:
 
 @route(tags, "GET", "/tags/{tag_id}/images", needs=Permission.READ, query=BrowseQuery)
 def browse_images(request: Request, wanted: BrowseQuery, tag_id: str) -> Response:
-    with transaction() as session:
+    with reading() as session:
         tag = service.known(session, path_id(tag_id, "tag_id"))
         page = search.find(session, wanted.criteria(tag), wanted.window(int))
         return listing(request, wanted, page, [ImageRecord.of(image) for image in page.rows], key=lambda row: row.id)

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -13,12 +13,15 @@ from chalicelib.aws.storage import PresignedDownload
 from chalicelib.config import settings
 from chalicelib.database import images as table
 from chalicelib.database import tags
+from chalicelib.database.images import FoundImage
 from chalicelib.database.tables import Image, Status
 from chalicelib.errors import Forbidden, ImageNotFound, PreconditionFailed, TooManyTags
 from chalicelib.services.callers import Caller, Permission
 from chalicelib.telemetry import touch
 
 MAX_TAGS = 100
+
+AnyImage = TypeVar("AnyImage", Image, FoundImage)
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Change:
     metadata: dict[str, Any] | None = None
 
 
-def get(session: Session, image_id: int) -> Image:
+def get(session: Session, image_id: int) -> FoundImage:
     return _found(image_id, table.get(session, image_id))
 
 
@@ -61,10 +64,9 @@ def add_tag(session: Session, image_id: int, name: str) -> None:
 
 def take_off_tag(session: Session, image_id: int, name: str) -> None:
     image = _found(image_id, table.get_for_change(session, image_id))
-    tag_id = tags.id_of(session, name)
-    if tag_id is not None:
-        touch(tags=[tag_id])
-        tags.unlink(session, image.id, [tag_id])
+    tag_ids = tags.hold(session, [name]).values()
+    touch(tags=tag_ids)
+    tags.unlink(session, image.id, tag_ids)
 
 
 def delete(session: Session, caller: Caller, image_id: int) -> None:
@@ -78,20 +80,20 @@ def restore(session: Session, caller: Caller, image_id: int) -> Image:
     """As it was; one that is not in the bin stays as it is."""
     image = _found(image_id, table.get_restorable_for_change(session, image_id, settings().bin_days))
     _own_or_admin(caller, image)
-    image.deleted_at = None
     tags.restore_links(session, image.id)
+    image.deleted_at = None
     table.refresh(session, image)
     return image
 
 
-def download(image: Image) -> PresignedDownload | None:
+def download(image: Image | FoundImage) -> PresignedDownload | None:
     """None as long as, or once, the file is not there."""
     if image.status != Status.PRESENT:
         return None
     return storage.presigned_download(image.object_key, image.filename)
 
 
-def etag(image: Image) -> str:
+def etag(image: Image | FoundImage) -> str:
     """Changes whenever the record does, but for its presigned URLs, which differ in every answer."""
     state = [
         image.status,
@@ -115,8 +117,9 @@ def _replace_tags(session: Session, image: Image, names: Iterable[str]) -> None:
     linked = tags.hold_linked(session, image.id)
     wanted = set(tags.ensure(session, names).values())
     touch(tags=sorted(wanted ^ linked))
-    tags.unlink(session, image.id, linked - wanted)
+    # Linked before unlinked: an image that keeps a tag throughout is at no time listed as untagged.
     tags.link(session, image.id, wanted - linked)
+    tags.unlink(session, image.id, linked - wanted)
 
 
 def _own_or_admin(caller: Caller, image: Image) -> None:
@@ -124,7 +127,7 @@ def _own_or_admin(caller: Caller, image: Image) -> None:
         raise Forbidden("Only an admin may do this to an image that someone else created.")
 
 
-def _found(image_id: int, image: Image | None) -> Image:
+def _found(image_id: int, image: AnyImage | None) -> AnyImage:
     if image is None:
         raise ImageNotFound(image_id)
     return image

@@ -37,8 +37,10 @@ def rename(session: Session, tag_id: int, name: str) -> CountedTag:
 
 
 def delete(session: Session, tag_id: int) -> None:
-    _lock(session, tag_id)
-    table.remove(session, tag_id)
+    """At once, whatever the number of its images."""
+    touch(tags=[tag_id])
+    if not table.remove(session, tag_id):
+        raise TagNotFound(tag_id)
 
 
 def merge(session: Session, source_id: int, target_id: int) -> CountedTag:

@@ -143,6 +143,11 @@ def test_nothing_that_a_client_sends_is_our_failure(editor: Client, admin: Clien
     for response in (
         editor.get("/search/images", params={"exact_tags": nasty}),
         editor.get("/search/images", params={"match_tags": nasty}),
+        editor.get("/search/images", params={"any_tags": nasty, "exclude_tags": f"{nasty}x"}),
+        editor.get("/search/images", params={"created_by": nasty, "untagged": nasty}),
+        editor.get("/search/images", params={f"metadata.{nasty}": nasty}),
+        editor.get("/search/images", params={"metadata.key": nasty, "attributes.Modality": nasty}),
+        editor.get("/search/images", params={f"attributes.{nasty}": nasty}),
         editor.get("/search/images", params={nasty: nasty}),
         editor.get("/tags", params={"match": nasty, "cursor": nasty}),
         editor.put(tag_path(image_id, unique + nasty)),
@@ -162,7 +167,23 @@ def test_nothing_that_a_client_sends_is_our_failure(editor: Client, admin: Clien
 
 @pytest.mark.parametrize(
     "query",
-    ["exact_tags=%FF%FE", "exact_tags=%", "exact_tags=%zz", "=", "&&", "exact_tags", "limit=1&limit=1", "%00=1"],
+    [
+        "exact_tags=%FF%FE",
+        "exact_tags=%",
+        "exact_tags=%zz",
+        "=",
+        "&&",
+        "exact_tags",
+        "limit=1&limit=1",
+        "%00=1",
+        "metadata.%FF=%FF",
+        "metadata.a=%ED%A0%80",
+        "metadata.a",
+        "metadata.",
+        "metadata..=.",
+        ".metadata.a=1",
+        "metadata=1&metadata.a=1",
+    ],
 )
 def test_a_broken_query_is_not_our_failure(editor: Client, query: str) -> None:
     response = editor.get(f"/search/images?{query}")

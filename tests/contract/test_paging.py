@@ -48,6 +48,37 @@ def search_by_pattern(editor: Client, unique: str) -> List:
     return List("/search/images", {"match_tags": f"{unique[:-1]}%", "uploaded_only": "false"}, add, remove, rows)
 
 
+def search_by_everything(editor: Client, unique: str) -> List:
+    fields: Record = {"tags": [unique], "metadata": {"the.ward|": "B 2&🩻", "at": unique}}
+    filters = {
+        "exact_tags": unique,
+        "match_tags": f"{unique[:-1]}%",
+        "any_tags": f"{unique}|{unique}none",
+        "exclude_tags": f"{unique}other",
+        "created_by": claims_of(editor)["sub"],
+        "metadata.the.ward|": "B 2&🩻",
+        "start_timestamp": 1,
+    }
+
+    def add() -> int:
+        image_id: int = registered(editor, **fields)["id"]
+        return image_id
+
+    return List("/search/images", filters, add, lambda image: binned(editor, image), [add() for _ in range(7)][::-1])
+
+
+def search_of_the_untagged(editor: Client, unique: str) -> List:
+    def add() -> int:
+        image_id: int = registered(editor, metadata={"at": unique})["id"]
+        return image_id
+
+    def remove(image_id: int) -> None:
+        editor.put(tag_path(image_id, unique)).raise_for_status()
+
+    filters = {"untagged": "true", "metadata.at": unique}
+    return List("/search/images", filters, add, remove, [add() for _ in range(7)][::-1])
+
+
 def images_of_a_tag(editor: Client, unique: str) -> List:
     rows, add = images_with_tag(editor, unique, 7)
     tag_id = editor.post("/tags", json={"name": unique}).json()["id"]
@@ -70,7 +101,7 @@ def binned(editor: Client, image_id: int) -> None:
     editor.delete(f"/images/{image_id}").raise_for_status()
 
 
-LISTS = [search, search_by_pattern, images_of_a_tag, tags]
+LISTS = [search, search_by_pattern, search_by_everything, search_of_the_untagged, images_of_a_tag, tags]
 
 
 @pytest.fixture(params=LISTS, ids=lambda make: make.__name__)

@@ -1,12 +1,15 @@
-"""Search by tag, pattern and date."""
+"""Search by every condition of the contract."""
 
+import re
 from typing import Any
 
 import pytest
 from httpx import Client
 
 from tests.contract.builders import (
+    Record,
     assert_problem,
+    claims_of,
     downloaded,
     found,
     got,
@@ -17,6 +20,7 @@ from tests.contract.builders import (
     tag_path,
     uploaded,
 )
+from tests.contract.conftest import ClientAs
 
 
 def an_image(client: Client, *tags: str) -> int:
@@ -186,7 +190,267 @@ def test_a_pattern_finds_every_case_of_a_name(editor: Client, unique: str) -> No
     assert found(editor, match_tags=unique.title()) == [upper, lower]
 
 
+# any_tags
+
+
+def test_any_one_of_the_names_is_enough_and_the_image_comes_once(editor: Client, unique: str) -> None:
+    a, b, c = f"{unique}a", f"{unique}b", f"{unique}c"
+    only_a, both, only_c = an_image(editor, a), an_image(editor, a, b), an_image(editor, c)
+
+    assert found(editor, any_tags=f"{a}|{b}") == [both, only_a]
+    assert found(editor, any_tags=[b, c]) == [only_c, both]
+    assert found(editor, any_tags=f"{a}|{b}|{c}") == [only_c, both, only_a]
+    assert found(editor, any_tags=f"{unique}none|{c}") == [only_c]
+    assert found(editor, any_tags=f"{unique}none") == []
+
+
+def test_any_tags_are_names_and_no_patterns(editor: Client, unique: str) -> None:
+    image_id = an_image(editor, f"{unique} \u00fc%")
+    an_image(editor, f"{unique} \u00fcber")
+
+    assert found(editor, any_tags=f" {unique} u\u0308% ") == [image_id]
+    assert found(editor, any_tags=f"{unique} \u00fc%".upper()) == []
+
+
+# exclude_tags
+
+
+def test_no_excluded_tag_is_on_the_image(editor: Client, unique: str) -> None:
+    a, b, c = f"{unique}a", f"{unique}b", f"{unique}c"
+    only_a, with_b, with_both = an_image(editor, a), an_image(editor, a, b), an_image(editor, a, b, c)
+
+    assert found(editor, exact_tags=a, exclude_tags=b) == [only_a]
+    assert found(editor, exact_tags=a, exclude_tags=c) == [with_b, only_a]
+    assert found(editor, match_tags=f"{unique}%", exclude_tags=[b, c]) == [only_a]
+    assert found(editor, any_tags=f"{b}|{c}", exclude_tags=f"{c}|{unique}none") == [with_b]
+    assert found(editor, exact_tags=a, exclude_tags=f"{unique}none") == [with_both, with_b, only_a]
+    assert found(editor, exact_tags=a, exclude_tags=a) == []
+
+
+def test_excluded_tags_are_names_and_no_patterns(editor: Client, unique: str) -> None:
+    image_id = an_image(editor, f"{unique} \u00fc%")
+
+    assert found(editor, match_tags=f"{unique}%", exclude_tags=f"{unique}%|{unique} \u00dc%") == [image_id]
+    assert found(editor, match_tags=f"{unique}%", exclude_tags=f" {unique} u\u0308% ") == []
+
+
+def test_an_exclusion_alone_leaves_the_untagged_and_the_otherwise_tagged(editor: Client, unique: str) -> None:
+    excluded, other, untagged = an_image(editor, unique), an_image(editor, f"{unique}b"), an_image(editor)
+
+    newest = found(editor, exclude_tags=unique)
+
+    assert {other, untagged} <= set(newest)
+    assert excluded not in newest
+
+
+# untagged
+
+
+def test_untagged_is_without_any_tag(editor: Client, unique: str) -> None:
+    untagged = registered(editor, metadata={"at": unique})["id"]
+    tagged = registered(editor, metadata={"at": unique}, tags=[unique])["id"]
+    at = {"metadata.at": unique}
+
+    assert found(editor, **at, untagged="true") == [untagged]
+    assert found(editor, **at, untagged="false") == [tagged, untagged]
+    assert found(editor, **at, untagged="true", exclude_tags=unique) == [untagged]
+
+
+def test_untagged_and_tagged_at_once_is_no_image(editor: Client, unique: str) -> None:
+    an_image(editor, unique)
+
+    for tags in ({"exact_tags": unique}, {"match_tags": f"{unique}%"}, {"match_tags": "%"}, {"any_tags": unique}):
+        answer = got(editor, "/search/images", untagged="true", **tags)
+        assert (answer["results"], answer["meta"]["total_results"]) == ([], 0)
+
+
+def test_an_image_is_untagged_as_soon_as_its_last_tag_is_gone(editor: Client, unique: str) -> None:
+    image_id = registered(editor, metadata={"at": unique}, tags=[unique, f"{unique}b"])["id"]
+    untagged = {"metadata.at": unique, "untagged": "true"}
+
+    editor.delete(tag_path(image_id, unique))
+    assert found(editor, **untagged) == []
+    editor.delete(tag_path(image_id, f"{unique}b"))
+    assert found(editor, **untagged) == [image_id]
+    editor.put(tag_path(image_id, unique))
+    assert found(editor, **untagged) == []
+    editor.delete(f"/tags/{a_tag_id(editor, unique)}")
+    assert found(editor, **untagged) == [image_id]
+
+
+def a_tag_id(client: Client, name: str) -> int:
+    tag_id: int = client.post("/tags", json={"name": name}).json()["id"]
+    return tag_id
+
+
+# created_by
+
+
+def test_images_are_found_by_who_created_them(client_as: ClientAs, viewer: Client, unique: str) -> None:
+    creators = [client_as(name) for name in ("editor", "admin", "machine/write")]
+
+    for creator in creators:
+        image_id, claims = an_image(creator, unique), claims_of(creator)
+        who = claims["client_id"] if creator is creators[-1] else claims["sub"]
+        assert found(viewer, created_by=who, limit=1) == [image_id]
+        assert found(viewer, created_by=who, exact_tags=unique) == [image_id]
+
+    assert len(found(viewer, exact_tags=unique)) == 3
+
+
+@pytest.mark.parametrize("other", ["nobody", "%", "é 🩻", "' OR true --", "x" * 255])
+def test_nobody_else_created_it(editor: Client, unique: str, other: str) -> None:
+    an_image(editor, unique)
+
+    assert found(editor, exact_tags=unique, created_by=other) == []
+    assert found(editor, exact_tags=unique, created_by=claims_of(editor)["sub"].upper()) == []
+
+
+# metadata and attributes
+
+
+@pytest.mark.parametrize(
+    ("value", "same", "others"),
+    [
+        ("B2", ["B2"], ["b2", "B", "B22", " B2", None]),
+        ("5", ["5", 5, 5.0], ["5.0", 55, -5, "five", True]),
+        ("5.0", ["5.0", 5, 5.0], ["5", 50]),
+        ("-0.5", ["-0.5", -0.5], [0.5, "-.5"]),
+        ("1e2", ["1e2", 100], ["100"]),
+        ("05", ["05"], [5, "5"]),
+        ("9007199254740993", [2**53 + 1], [2**53]),
+        ("true", ["true", True], [1, "True", False]),
+        ("True", ["True"], [True, "true"]),
+        ("1", [1, "1"], [True]),
+        ("false", ["false", False], [0, None, ""]),
+        ("null", ["null", None], ["", False, 0]),
+        ("", [""], [None, " ", "null", 0, False]),
+        ("a|b", ["a|b"], ["a", "b"]),
+        ("🩻 Größe", ["🩻 Größe"], ["🩻"]),
+        ("%", ["%"], ["x"]),
+        ("a+b & c=d; 'e' \"f\" \\ #?/%20", ["a+b & c=d; 'e' \"f\" \\ #?/%20"], []),
+        ("two\nlines", ["two\nlines"], ["two", "two lines"]),
+        ('"5"', ['"5"'], ["5", 5]),
+        ('{"a": 1}', ['{"a": 1}'], []),
+        ("[5]", ["[5]"], [5]),
+        ("NaN", ["NaN"], []),
+        ("1e999", ["1e999"], []),
+        ("[" * 1000, ["[" * 1000], []),
+        ("9" * 1000, ["9" * 1000], []),
+    ],
+    ids=lambda value: ascii(value)[:20],
+)
+def test_metadata_is_compared_as_text_and_as_what_the_text_is_in_json(
+    editor: Client, unique: str, value: str, same: list[Any], others: list[Any]
+) -> None:
+    wanted = [registered(editor, metadata={unique: each})["id"] for each in same]
+    for each in others:
+        registered(editor, metadata={unique: each})
+
+    assert found(editor, **{f"metadata.{unique}": value}) == wanted[::-1]
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["a.b", ".", "..a", "a.", " a b ", "a=b&c", "🩻", "[0]", "[key]", "a|b", '"', "\\", "%", "x" * 127],
+    ids=ascii,
+)
+def test_any_key_of_metadata_can_be_searched(editor: Client, unique: str, key: str) -> None:
+    image_id = registered(editor, metadata={key: unique})["id"]
+    registered(editor, metadata={f"{key}x": unique})
+
+    assert found(editor, **{f"metadata.{key}": unique}) == [image_id]
+
+
+def test_every_pair_of_metadata_must_be_there(editor: Client, unique: str) -> None:
+    ward = registered(editor, metadata={unique: "B2"})["id"]
+    both = registered(editor, metadata={unique: "B2", "bed": 5})["id"]
+
+    assert found(editor, **{f"metadata.{unique}": "B2"}) == [both, ward]
+    assert found(editor, **{f"metadata.{unique}": "B2", "metadata.bed": "5"}) == [both]
+    assert found(editor, **{f"metadata.{unique}": "B2", "metadata.bed": "6"}) == []
+    assert found(editor, **{f"metadata.{unique}": "B2", "metadata.B2": unique}) == []
+
+
+def test_metadata_is_not_taken_for_attributes(editor: Client, unique: str) -> None:
+    image_id = registered(editor, metadata={"Modality": unique}, tags=[unique])["id"]
+
+    assert found(editor, **{"metadata.Modality": unique}) == [image_id]
+    assert found(editor, **{"attributes.Modality": unique}) == []
+    assert found(editor, exact_tags=unique, **{"attributes.Modality": "CT", "attributes.Rows": 512}) == []
+
+
+def test_twenty_pairs_are_taken(editor: Client, unique: str) -> None:
+    metadata = {f"{unique}{number}": number for number in range(20)}
+    image_id = registered(editor, metadata=metadata)["id"]
+    pairs = {f"metadata.{key}": value for key, value in metadata.items()}
+
+    assert found(editor, **pairs) == [image_id]
+    for more in ("metadata.more", "attributes.Modality"):
+        assert_problem(editor.get("/search/images", params={**pairs, more: "1"}), 400, field=more)
+
+
 # Everything together
+
+
+def test_all_conditions_must_hold_at_once(editor: Client, admin: Client, unique: str) -> None:
+    a, b, c, x = (f"{unique}{end}" for end in "abcx")
+    fields: Record = {"tags": [a, b, c], "metadata": {"at": unique, "bed": 5}}
+    wanted = one_shot(editor, **fields)
+    one_shot(admin, **fields)
+    registered(editor, **fields)
+    for tags in ([b, c], [a, c], [a, b], [a, b, c, x], []):
+        one_shot(editor, **fields | {"tags": tags})
+    for metadata in ({"at": unique}, {"bed": 5}, {}):
+        one_shot(editor, **fields | {"metadata": metadata})
+    moment = wanted["created_timestamp"]
+
+    everything = {
+        "exact_tags": a,
+        "match_tags": f"{b.upper()}%",
+        "any_tags": f"{unique}none|{c}",
+        "exclude_tags": x,
+        "untagged": "false",
+        "created_by": claims_of(editor)["sub"],
+        "metadata.at": unique,
+        "metadata.bed": "5",
+        "start_timestamp": moment,
+        "end_timestamp": moment + 60,
+        "uploaded_only": "true",
+    }
+
+    answer = got(editor, "/search/images", **everything)
+    assert [image["id"] for image in answer["results"]] == [wanted["id"]]
+    assert (answer["meta"]["total_results"], answer["meta"]["total_relation"]) == (1, "eq")
+    assert found(editor, **everything | {"attributes.Modality": "CT"}) == []
+    assert found(editor, **everything | {"end_timestamp": moment - 1, "start_timestamp": 0}) == []
+
+
+def test_the_links_carry_every_condition_to_the_end(editor: Client, unique: str) -> None:
+    name, value = f"{unique} &+%c/ü🩻", "a|b &c=d+e%20🩻\n"
+    wanted = [registered(editor, tags=[name], metadata={f"{unique}.a&b=c": value})["id"] for _ in range(3)][::-1]
+    an_image(editor, name)
+    registered(editor, metadata={f"{unique}.a&b=c": value})
+    asked = {
+        "exact_tags": [name, name],
+        "match_tags": [f"{unique} &+\\%c/%", "%🩻"],
+        "any_tags": f"{unique}|{name}",
+        "exclude_tags": [f"{unique}&a", f"{unique}+b"],
+        "created_by": claims_of(editor)["sub"],
+        f"metadata.{unique}.a&b=c": value,
+        "untagged": "false",
+        "start_timestamp": 1,
+        "total": "false",
+        "limit": 1,
+    }
+
+    responses = [editor.get("/search/images", params=asked)]
+    while "next" in responses[-1].links:
+        responses.append(editor.get(responses[-1].links["next"]["url"]))
+
+    assert [image["id"] for response in responses for image in response.json()["results"]] == wanted
+    assert {response.json()["meta"]["total_results"] for response in responses} == {None}
+    assert all(re.fullmatch(r"<[!-;=?-~]+>; rel=\"next\"", response.headers["Link"]) for response in responses[:-1])
 
 
 def test_exact_tags_and_patterns_must_both_hold(editor: Client, unique: str) -> None:
@@ -245,13 +509,31 @@ def test_twenty_names_in_all_are_taken(editor: Client, unique: str) -> None:
     assert found(editor, exact_tags="|".join(wanted)) == [image_id]
     assert found(editor, exact_tags=wanted[:10], match_tags=wanted[10:]) == [image_id]
     assert found(editor, match_tags=wanted) == [image_id]
+    assert found(editor, any_tags=wanted) == [image_id]
+    assert found(editor, exact_tags=wanted[:5], match_tags=wanted[5:10], any_tags=wanted[10:]) == [image_id]
+    assert found(editor, exact_tags=wanted[:1], exclude_tags=wanted[1:]) == []
 
 
-@pytest.mark.parametrize(("exact", "match"), [(21, 0), (0, 21), (11, 10), (1, 20)])
-def test_more_than_twenty_names_in_all_are_refused(editor: Client, exact: int, match: int) -> None:
-    lists = {"exact_tags": [f"e{i}" for i in range(exact)], "match_tags": [f"m{i}" for i in range(match)]}
+@pytest.mark.parametrize(
+    ("counts", "field"),
+    [
+        ((21, 0, 0, 0), "exact_tags"),
+        ((0, 21, 0, 0), "match_tags"),
+        ((0, 0, 21, 0), "any_tags"),
+        ((0, 0, 0, 21), "exclude_tags"),
+        ((11, 10, 0, 0), "match_tags"),
+        ((1, 20, 0, 0), "match_tags"),
+        ((5, 5, 11, 0), "any_tags"),
+        ((5, 5, 5, 6), "exclude_tags"),
+        ((20, 0, 0, 1), "exclude_tags"),
+        ((0, 0, 1, 200), "exclude_tags"),
+    ],
+)
+def test_more_than_twenty_names_in_all_are_refused(editor: Client, counts: tuple[int, ...], field: str) -> None:
+    lists = ("exact_tags", "match_tags", "any_tags", "exclude_tags")
+    asked = {name: [f"t{i}" for i in range(count)] for name, count in zip(lists, counts, strict=True) if count}
 
-    assert_problem(editor.get("/search/images", params={k: v for k, v in lists.items() if v}), 400)
+    assert_problem(editor.get("/search/images", params=asked), 400, field=field, saying="20")
 
 
 @pytest.mark.parametrize(
@@ -267,6 +549,42 @@ def test_more_than_twenty_names_in_all_are_refused(editor: Client, exact: int, m
         ("match_tags", "a|", "match_tags[1]"),
         ("match_tags", "x" * 161, "match_tags[0]"),
         ("match_tags", "a\0b", "match_tags[0]"),
+        ("any_tags", "", "any_tags[0]"),
+        ("any_tags", "a|", "any_tags[1]"),
+        ("any_tags", "x" * 161, "any_tags[0]"),
+        ("exclude_tags", "|a", "exclude_tags[0]"),
+        ("exclude_tags", ["a", "b\0"], "exclude_tags[1]"),
+        ("untagged", "1", "untagged"),
+        ("untagged", "", "untagged"),
+        ("untagged", ["true", "true"], "untagged"),
+        ("created_by", "", "created_by"),
+        ("created_by", "a\0b", "created_by"),
+        ("created_by", "x" * 256, "created_by"),
+        ("created_by", ["a", "b"], "created_by"),
+        ("metadata", "B2", "metadata"),
+        ("metadata.", "B2", "metadata."),
+        ("metadata.ward", ["B2", "B2"], "metadata.ward"),
+        ("metadata.ward", "a\0b", "metadata.ward"),
+        ("metadata.ward", "x" * 1025, "metadata.ward"),
+        ("metadata.a.b", "\0", "metadata.a.b"),
+        ("metadata.[key]", "\0", "metadata.[key]"),
+        ("metadata.größe|🩻", "\0", "metadata.größe|🩻"),
+        ("metadata.a\nb", "1", "metadata.a\nb"),
+        ("metadata." + "x" * 129, "1", "metadata." + "x" * 129),
+        ("attributes", "CT", "attributes"),
+        ("attributes.", "CT", "attributes."),
+        ("attributes.Modality", ["CT", "MR"], "attributes.Modality"),
+        ("attributes.Modality", "\0", "attributes.Modality"),
+        ("attributes.Modality", "x" * 1025, "attributes.Modality"),
+        ("attributes.Modality.x", "CT", "attributes.Modality.x"),
+        ("attributes.0010-0020", "1", "attributes.0010-0020"),
+        ("attributes.Größe", "1", "attributes.Größe"),
+        ("attributes." + "x" * 65, "1", "attributes." + "x" * 65),
+        ("Metadata.ward", "B2", "Metadata.ward"),
+        ("metadata[ward]", "B2", "metadata[ward]"),
+        ("exact_tags.a", "1", "exact_tags.a"),
+        ("created_by.a", "1", "created_by.a"),
+        ("any_tag", "a", "any_tag"),
         ("start_timestamp", "now", "start_timestamp"),
         ("end_timestamp", "-1", "end_timestamp"),
         ("uploaded_only", "1", "uploaded_only"),
@@ -280,6 +598,43 @@ def test_more_than_twenty_names_in_all_are_refused(editor: Client, exact: int, m
 )
 def test_a_wrong_parameter_is_named(editor: Client, name: str, value: Any, field: str) -> None:
     assert_problem(editor.get("/search/images", params={name: value}), 400, field=field)
+
+
+def test_a_dict_given_both_ways_is_refused(editor: Client) -> None:
+    for query in ("metadata=a&metadata.a=1", "metadata.a=1&metadata=a"):
+        assert_problem(editor.get(f"/search/images?{query}"), 400, field="metadata")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "exact_tags",
+        "match_tags",
+        "any_tags",
+        "exclude_tags",
+        "untagged",
+        "created_by",
+        "metadata",
+        "metadata.ward",
+        "attributes.Modality",
+    ],
+)
+def test_a_browse_takes_no_condition_of_a_search(editor: Client, unique: str, name: str) -> None:
+    for path in ("/images", f"/tags/{a_tag_id(editor, unique)}/images"):
+        assert_problem(editor.get(path, params={name: "true"}), 400, field=name)
+
+
+def test_a_change_of_metadata_is_found_at_once_and_what_is_in_the_bin_never(editor: Client, unique: str) -> None:
+    image_id = registered(editor, metadata={unique: "old"})["id"]
+
+    editor.put(f"/images/{image_id}", json={"metadata": {unique: "new"}})
+    assert found(editor, **{f"metadata.{unique}": "old"}) == []
+    assert found(editor, **{f"metadata.{unique}": "new"}) == [image_id]
+    editor.delete(f"/images/{image_id}")
+    for tagged in ({}, {"untagged": "true"}, {"exclude_tags": unique}):
+        assert found(editor, **{f"metadata.{unique}": "new"}, **tagged) == []
+    editor.post(f"/images/{image_id}/restore")
+    assert found(editor, untagged="true", **{f"metadata.{unique}": "new"}) == [image_id]
 
 
 def test_what_a_write_has_answered_the_next_search_finds(editor: Client, viewer: Client, unique: str) -> None:

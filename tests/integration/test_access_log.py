@@ -23,7 +23,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """As the deployment declares it."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
-        clients.dynamodb.cache_clear()
+        _forget()
         names = settings().access_log_table
         dynamodb = boto3.client("dynamodb")
         dynamodb.create_table(
@@ -39,6 +39,12 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             ],
         )
         yield dynamodb
+    _forget()
+
+
+def _forget() -> None:
+    """The mock has credentials of its own."""
+    clients.session.cache_clear()
     clients.dynamodb.cache_clear()
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, selectinload
 from chalicelib.config import settings
 from chalicelib.database import images as table
 from chalicelib.database import tags
+from chalicelib.database.images import FoundImage
 from chalicelib.database.tables import Image, first_id_at
 from chalicelib.errors import Forbidden, ImageNotFound, PreconditionFailed, TooManyTags
 from chalicelib.services import images
@@ -17,7 +18,7 @@ from chalicelib.services.images import Change
 from tests.builders import ADMIN, EDITOR, OTHER_EDITOR, an_image
 
 
-def names(image: Image) -> list[str]:
+def names(image: Image | FoundImage) -> list[str]:
     return [tag.name for tag in image.tags]
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from chalicelib.database import search
 from chalicelib.database.pages import TOTAL_LIMIT, Window
 from chalicelib.database.search import Criteria
-from chalicelib.database.tables import EPOCH_MILLISECONDS, Image, Status
+from chalicelib.database.tables import EPOCH_MILLISECONDS, Status
 from chalicelib.database.tags import fold
 from tests.builders import an_image
 
@@ -159,7 +159,8 @@ def test_a_page_takes_the_same_few_statements_however_many_images_it_shows(sessi
     for number in range(30):
         an_image(session, ["on every page", f"page {number}"])
 
-    assert statements(2) == statements(30) == 3
+    assert statements(2) <= 3
+    assert statements(30) <= 3
 
 
 def test_a_total_is_counted_no_further_than_its_limit(session: Session) -> None:
@@ -172,5 +173,4 @@ def test_a_total_is_counted_no_further_than_its_limit(session: Session) -> None:
 
     page = search.find(session, Criteria(), Window(1))
 
-    assert page.total == TOTAL_LIMIT + 1
-    assert isinstance(page.rows[0], Image)
+    assert (page.total, page.total_is_exact) == (TOTAL_LIMIT, False)

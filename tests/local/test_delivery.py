@@ -9,7 +9,8 @@ import pytest
 from moto import mock_aws
 
 from local import delivery
-from local.delivery import Delivery, scheduled_event
+from local.delivery import Delivery
+from local.invocation import Ending
 
 
 class Service:
@@ -17,18 +18,11 @@ class Service:
 
     def __init__(self) -> None:
         self.events: list[Any] = []
-        self.ticks: list[Any] = []
         self.fails = False
 
     def on_storage_event(self, event: Any, context: Any) -> None:
         assert context.get_remaining_time_in_millis() > 0
         self.events.append(event)
-        if self.fails:
-            raise RuntimeError("it cannot")
-
-    def on_schedule(self, event: Any, context: Any) -> None:
-        assert context.aws_request_id
-        self.ticks.append(event)
         if self.fails:
             raise RuntimeError("it cannot")
 
@@ -71,7 +65,7 @@ def service() -> Service:
 
 @pytest.fixture
 def courier(queue: Queue, service: Service) -> Delivery:
-    return Delivery(queue.sqs, queue.url, service.on_storage_event, service.on_schedule)
+    return Delivery(queue.sqs, queue.url, service.on_storage_event, Ending())
 
 
 def test_each_event_reaches_the_handler_once(queue: Queue, service: Service, courier: Delivery) -> None:
@@ -118,31 +112,14 @@ def test_what_fails_once_is_done_the_next_time(queue: Queue, service: Service, c
     assert queue.waiting() == 0
 
 
-def test_the_schedule_ticks_at_once_and_then_not_before_its_time(service: Service, courier: Delivery) -> None:
-    courier.step()
-    courier.step()
-
-    assert [tick["detail-type"] for tick in service.ticks] == ["Scheduled Event"]
-
-
-def test_a_tick_that_fails_stops_nothing(queue: Queue, service: Service, courier: Delivery) -> None:
-    service.fails = True
-    courier.step()
-    service.fails = False
-    queue.send({"Records": [1]})
-
-    courier.step()
-
-    assert service.events == [{"Records": [1]}]
-
-
 def test_when_told_to_end_it_finishes_what_it_is_at(queue: Queue) -> None:
     def handle(event: Any, _: Any) -> None:
         handled.append(event)
-        courier.end(15, None)
+        ending.ask(15, None)
 
     handled: list[Any] = []
-    courier = Delivery(queue.sqs, queue.url, handle, lambda *_: None)
+    ending = Ending()
+    courier = Delivery(queue.sqs, queue.url, handle, ending)
     queue.send({"Records": [1]})
 
     with pytest.raises(SystemExit):
@@ -150,18 +127,3 @@ def test_when_told_to_end_it_finishes_what_it_is_at(queue: Queue) -> None:
 
     assert handled == [{"Records": [1]}]
     assert queue.waiting() == 0
-
-
-def test_when_told_to_end_while_idle_it_ends_at_once(courier: Delivery) -> None:
-    with pytest.raises(SystemExit):
-        courier.end(15, None)
-
-
-def test_a_tick_is_eventbridges_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_REGION", "eu-central-1")
-
-    event = scheduled_event()
-
-    assert event["source"] == "aws.events"
-    assert event["region"] == "eu-central-1"
-    assert set(event) >= {"version", "id", "account", "time", "resources", "detail"}

@@ -105,7 +105,9 @@ def test_a_start_right_after_kill_9_waits_for_the_dying(a_stack: Stack) -> None:
         assert _names(client) == []
 
 
-@pytest.mark.parametrize("part", ["bin/postgres", "-m local.run_ministack", "-m local.gateway", "-m local.delivery"])
+@pytest.mark.parametrize(
+    "part", ["bin/postgres", "-m local.run_ministack", "-m local.gateway", "-m local.delivery", "-m local.schedules"]
+)
 def test_a_part_that_is_killed_is_replaced(a_stack: Stack, part: str) -> None:
     a_stack.start()
     with a_stack.client() as client:

@@ -10,12 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from chalicelib.database.pages import TOTAL_LIMIT, Page
+from chalicelib.database.search import Criteria
 from chalicelib.errors import InvalidRequest
-from chalicelib.routes.shapes.base import Paging, opened, sealed
+from chalicelib.routes.shapes.base import PageMeta, Paging, opened, sealed
 from chalicelib.routes.shapes.images import ImageChange, ImageDraft, OneShot
 from chalicelib.routes.shapes.search import SearchQuery
 from chalicelib.routes.shapes.text import content_type_of, tag_name
 
+NAME_LISTS = ["exact_tags", "match_tags", "any_tags", "exclude_tags"]
 DRAFT: dict[str, Any] = {"filename": "chest.dcm", "size": 1}
 
 
@@ -160,8 +163,85 @@ def test_a_made_up_cursor_is_refused_and_never_breaks(text: str) -> None:
         assert isinstance(opened(text, int), int)
 
 
-def test_a_search_takes_twenty_names_in_all() -> None:
-    names = [f"t{number}" for number in range(11)]
+@pytest.mark.parametrize(
+    ("page", "total", "relation"),
+    [
+        (Page([], False, None), None, None),
+        (Page([], False, 0), 0, "eq"),
+        (Page([], False, TOTAL_LIMIT), TOTAL_LIMIT, "eq"),
+        (Page([], False, TOTAL_LIMIT, total_is_exact=False), TOTAL_LIMIT, "gte"),
+        (Page([], False, 300, total_is_exact=False), 300, "gte"),
+    ],
+)
+def test_a_total_says_whether_there_may_be_more(page: Page[Any], total: int | None, relation: str | None) -> None:
+    meta = PageMeta.of(Paging(), page, None)
 
-    with pytest.raises(ValidationError):
-        SearchQuery.model_validate({"exact_tags": names, "match_tags": names})
+    assert (meta.total_results, meta.total_relation) == (total, relation)
+
+
+def test_a_search_asks_for_all_that_is_given() -> None:
+    query = SearchQuery.model_validate(
+        {
+            "exact_tags": ["a"],
+            "match_tags": ["b%"],
+            "any_tags": ["c", "d"],
+            "exclude_tags": ["e"],
+            "untagged": "true",
+            "start_timestamp": "1",
+            "end_timestamp": "2",
+            "uploaded_only": "true",
+            "created_by": "me",
+            "metadata": {"ward": "B2", "bed": "5"},
+            "attributes": {"Modality": "CT"},
+        }
+    )
+
+    assert query.criteria() == Criteria(
+        exact_tags=("a",),
+        match_tags=("b%",),
+        any_tags=("c", "d"),
+        exclude_tags=("e",),
+        untagged=True,
+        start_timestamp=1,
+        end_timestamp=2,
+        uploaded_only=True,
+        created_by="me",
+        metadata=(("ward", "B2"), ("bed", "5")),
+        attributes=(("Modality", "CT"),),
+    )
+
+
+@pytest.mark.parametrize("over", ["exact_tags", "match_tags", "any_tags", "exclude_tags"])
+def test_a_search_takes_twenty_names_in_all_and_names_the_list_that_has_one_more(over: str) -> None:
+    first = {name: [f"t{number}" for number in range(5)] for name in NAME_LISTS[: NAME_LISTS.index(over)]}
+    left = [f"t{number}" for number in range(20 - 5 * len(first))]
+    SearchQuery.model_validate({**first, over: left})
+
+    with pytest.raises(ValidationError) as refusal:
+        SearchQuery.model_validate({**first, over: [*left, "t20"]})
+
+    assert [error["ctx"]["fields"] for error in refusal.value.errors()] == [[over]]
+
+
+def test_a_search_takes_twenty_pairs_in_all() -> None:
+    metadata, attributes = {f"key{n}": "" for n in range(10)}, {f"Keyword{n}": "" for n in range(10)}
+    SearchQuery.model_validate({"metadata": metadata, "attributes": attributes})
+
+    with pytest.raises(ValidationError) as refusal:
+        SearchQuery.model_validate({"metadata": metadata, "attributes": {**attributes, "Modality": ""}})
+
+    assert [error["ctx"]["fields"] for error in refusal.value.errors()] == [["attributes.Modality"]]
+
+
+@pytest.mark.parametrize("value", ["", "x" * 1024, "a|b", "line\n", "\U0010ffff", "🩻", "\\", "%"])
+def test_any_text_that_may_be_stored_may_be_searched(value: str) -> None:
+    assert SearchQuery.model_validate({"metadata": {"k": value}}).criteria().metadata == (("k", value),)
+
+
+@pytest.mark.parametrize("value", ["x" * 1025, "\0", "a\ud83e", "\udfff"])
+def test_text_that_cannot_be_stored_is_not_searched(value: str) -> None:
+    for field, key in (("metadata", "ward"), ("attributes", "Modality")):
+        with pytest.raises(ValidationError) as refusal:
+            SearchQuery.model_validate({field: {key: value}})
+
+        assert [error["loc"] for error in refusal.value.errors()] == [(field, key)]

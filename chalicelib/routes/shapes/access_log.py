@@ -1,6 +1,7 @@
 """The access log on the wire."""
 
 import re
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Self
 
@@ -72,6 +73,7 @@ class AccessLogQuery(Query):
                 raise InvalidRequest.of("cursor", "is not one that this list gave")
 
 
+@dataclass
 class AccessRecord(Answer):
     request_id: str
     timestamp: int
@@ -89,4 +91,4 @@ class AccessRecord(Answer):
 
     @classmethod
     def of(cls, entry: Entry) -> Self:
-        return cls.model_validate(vars(entry))
+        return cls(**vars(entry))

@@ -1,11 +1,13 @@
 """Images on the wire."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from chalicelib.aws.storage import PresignedUpload
-from chalicelib.database.tables import Image, Tag
+from chalicelib.database.images import FoundImage
+from chalicelib.database.tables import Image
 from chalicelib.routes.shapes.base import Answer, Body, Query
 from chalicelib.routes.shapes.text import (
     Base64Data,
@@ -102,15 +104,13 @@ class UploadedParts(Body):
         return {part.part_number: part.etag for part in self.parts}
 
 
+@dataclass
 class TagRef(Answer):
     id: int
     name: str
 
-    @classmethod
-    def of(cls, tag: Tag) -> Self:
-        return cls(id=tag.id, name=tag.name)
 
-
+@dataclass
 class ImageRecord(Answer):
     id: int
     status: str
@@ -126,11 +126,11 @@ class ImageRecord(Answer):
     tags: list[TagRef]
     metadata: dict[str, Any]
     attributes: dict[str, Any]
-    preview_url: str | None = None
+    preview_url: str | None
     rejection: str | None
 
     @classmethod
-    def of(cls, image: Image) -> Self:
+    def of(cls, image: Image | FoundImage) -> Self:
         download = images.download(image)
         return cls(
             id=image.id,
@@ -144,13 +144,15 @@ class ImageRecord(Answer):
             uploaded_timestamp=int(image.uploaded_at.timestamp()) if image.uploaded_at else None,
             url=download.url if download else None,
             url_expires_timestamp=download.expires_timestamp if download else None,
-            tags=[TagRef.of(tag) for tag in image.tags],
+            tags=[TagRef(tag.id, tag.name) for tag in image.tags],
             metadata=image.metadata_,
             attributes=image.attributes,
+            preview_url=None,
             rejection=image.rejection,
         )
 
 
+@dataclass
 class Upload(Answer):
     """Where and how to PUT the file; all null for a file of more than 5 GiB, which needs a multipart upload."""
 
@@ -171,12 +173,14 @@ class Upload(Answer):
         )
 
 
+@dataclass
 class Part(Answer):
     part_number: int
     url: str
     size: int
 
 
+@dataclass
 class MultipartUpload(Answer):
     id: int
     parts: list[Part]

@@ -1,5 +1,6 @@
 """Tags on the wire."""
 
+from dataclasses import dataclass
 from typing import Annotated, Self
 
 from pydantic import Field
@@ -21,6 +22,7 @@ class TagQuery(Paging):
     match: Pattern | None = None
 
 
+@dataclass
 class TagRecord(Answer):
     id: int
     name: str

@@ -17,11 +17,15 @@ MAX_METADATA_BYTES = 16 * 1024
 MAX_METADATA_KEYS = 50
 MAX_METADATA_KEY_LENGTH = 128
 MAX_TAG_LENGTH = 160
+MAX_SEARCHED_LENGTH = 1024
 LAST_TIMESTAMP = 253_402_300_799
 """The end of the year 9999."""
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Unicode's control characters; and lone surrogates, which no encoding can carry."""
+
+NOT_STORABLE = re.compile(r"[\x00\ud800-\udfff]")
+"""Of the strings that JSON can write, PostgreSQL keeps those without."""
 
 _known_types = mimetypes.MimeTypes()
 _known_types.add_type("application/dicom", ".dcm")
@@ -53,9 +57,7 @@ def refused(field: str, message: str) -> PydanticCustomError:
 def _pattern(text: str) -> str:
     if not 1 <= len(text) <= MAX_TAG_LENGTH:
         raise ValueError(f"must have 1 to {MAX_TAG_LENGTH} characters")
-    if CONTROL.search(text):
-        raise ValueError("must not contain control characters")
-    return text
+    return _without_controls(text)
 
 
 def _filename(text: str) -> str:
@@ -75,10 +77,16 @@ def _metadata_value(value: Any) -> Any:
     return value
 
 
-def _metadata_key(key: str) -> str:
-    if CONTROL.search(key):
+def _without_controls(text: str) -> str:
+    if CONTROL.search(text):
         raise ValueError("must not contain control characters")
-    return key
+    return text
+
+
+def _storable(text: str) -> str:
+    if NOT_STORABLE.search(text):
+        raise ValueError("must not contain the character U+0000 or half a surrogate pair")
+    return text
 
 
 def _metadata(value: dict[str, Any]) -> dict[str, Any]:
@@ -129,13 +137,16 @@ ContentType = Annotated[
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True)]
 Size = Annotated[int, Field(ge=1, le=MAX_SIZE)]
 MetadataKey = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_METADATA_KEY_LENGTH), AfterValidator(_metadata_key)
+    str, StringConstraints(min_length=1, max_length=MAX_METADATA_KEY_LENGTH), AfterValidator(_without_controls)
 ]
 Metadata = Annotated[
     dict[MetadataKey, Annotated[Any, PlainValidator(_metadata_value)]],
     Field(max_length=MAX_METADATA_KEYS),
     AfterValidator(_metadata),
 ]
+MetadataValue = Annotated[str, StringConstraints(max_length=MAX_SEARCHED_LENGTH), AfterValidator(_storable)]
+AttributeKeyword = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9]{1,64}$")]
+CallerId = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_without_controls)]
 Base64Data = Annotated[bytes, PlainValidator(_decoded)]
 Number = Annotated[int, BeforeValidator(_whole_number)]
 Timestamp = Annotated[Number, Field(ge=0, le=LAST_TIMESTAMP)]

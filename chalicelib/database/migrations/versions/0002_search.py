@@ -31,7 +31,6 @@ def _counts() -> None:
     op.execute(
         """
         CREATE TABLE tag_count_changes (
-            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
             tag_id bigint NOT NULL,
             change bigint NOT NULL
         )
@@ -56,12 +55,13 @@ def _untagged_images() -> None:
         "INSERT INTO untagged_images SELECT id FROM images WHERE deleted_at IS NULL"
         " AND NOT EXISTS (SELECT FROM image_tags WHERE image_id = images.id)"
     )
+    # Arrays, since a plan is kept for the session: made for one link or for a million it looks up each in the index.
     _trigger(
         "links_added",
         "AFTER INSERT ON image_tags REFERENCING NEW TABLE AS added FOR EACH STATEMENT",
         """
         INSERT INTO tag_count_changes (tag_id, change) SELECT tag_id, count(*) FROM added GROUP BY tag_id;
-        DELETE FROM untagged_images WHERE image_id IN (SELECT image_id FROM added);
+        DELETE FROM untagged_images WHERE image_id = ANY (ARRAY(SELECT DISTINCT image_id FROM added));
         """,
     )
     _trigger(
@@ -70,8 +70,8 @@ def _untagged_images() -> None:
         """
         INSERT INTO tag_count_changes (tag_id, change) SELECT tag_id, -count(*) FROM removed GROUP BY tag_id;
         INSERT INTO untagged_images SELECT id FROM images
-            WHERE id IN (SELECT image_id FROM removed) AND deleted_at IS NULL
-            AND NOT EXISTS (SELECT FROM image_tags WHERE image_id = images.id)
+            WHERE id = ANY (ARRAY(SELECT DISTINCT image_id FROM removed)) AND deleted_at IS NULL
+            AND NOT EXISTS (SELECT FROM image_tags WHERE image_id = images.id OFFSET 0)
             ON CONFLICT DO NOTHING;
         """,
     )

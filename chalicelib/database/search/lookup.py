@@ -1,0 +1,159 @@
+"""One statement that looks up all that the criteria name: ids of tags, and how many images there are between which."""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy.orm import Session
+
+from chalicelib.config import settings
+from chalicelib.database.search.criteria import Criteria
+from chalicelib.database.tags import like
+
+FEW_TAGS = 32
+"""For a pattern of no more tags than this the oldest and the newest image are looked up."""
+
+LAST_ID = 2**63 - 1
+
+SAMPLE = 1000
+"""Where no count is kept, only the newest images are counted."""
+
+PLACES = 10
+ROWS_EACH = 30
+"""Where nothing at all is known of what rows hold, some are looked at, in several places between oldest and newest."""
+
+ANYTHING = re.compile("%+")
+"""The pattern of any tag at all."""
+
+
+class Found(NamedTuple):
+    tag_ids: str
+    """As PostgreSQL writes an array."""
+    tags: int
+    images: int
+    oldest: int | None
+    newest: int | None
+    """All its images are between these. None: there is none; or it has more than FEW_TAGS tags."""
+
+
+NOTHING = Found("{}", 0, 0, None, None)
+
+_TAG = """
+    SELECT '{kind}', t.name, ARRAY[t.id]::text, 1,
+        (t.image_count + coalesce((SELECT sum(change) FROM tag_count_changes WHERE tag_id = t.id), 0))::bigint,
+        (SELECT min(image_id) FROM image_tags WHERE tag_id = t.id),
+        (SELECT max(image_id) FROM image_tags WHERE tag_id = t.id)
+    FROM tags t WHERE t.deleted_at IS NULL AND {chosen}"""
+
+_PATTERN = """
+    SELECT 'pattern', '{number}', p.tag_ids::text, cardinality(p.tag_ids), p.images, e.oldest, e.newest
+    FROM (
+        SELECT coalesce(array_agg(id), '{{}}') AS tag_ids, coalesce(sum(image_count), 0)::bigint AS images
+        FROM tags WHERE deleted_at IS NULL AND folded LIKE %(pattern{number})s
+    ) p CROSS JOIN LATERAL (
+        SELECT min(l.oldest) AS oldest, max(l.newest) AS newest
+        FROM unnest(CASE WHEN cardinality(p.tag_ids) <= {few} THEN p.tag_ids END) AS u (tag_id)
+        CROSS JOIN LATERAL (
+            SELECT min(image_id) AS oldest, max(image_id) AS newest FROM image_tags WHERE tag_id = u.tag_id
+        ) l
+    ) e"""
+
+_SAMPLE = """
+    SELECT '{kind}', '', '{{}}', 0, count(*), min(image_id), max(image_id)
+    FROM (SELECT {key} AS image_id FROM {table} WHERE {chosen} ORDER BY {key} DESC LIMIT {sample}) s"""
+
+_SHARE = """
+    SELECT 'share', '{name}', '{{}}', 0, count(*) FILTER (WHERE {holds}) * 1000 / greatest(1, count(*)),
+        NULL::bigint, NULL::bigint
+    FROM (SELECT min(id) AS first, max(id) - min(id) + 1 AS span FROM images WHERE deleted_at IS NULL) e
+    CROSS JOIN generate_series(1, {places}) AS p (place)
+    CROSS JOIN LATERAL (
+        SELECT metadata, attributes FROM images
+        WHERE deleted_at IS NULL AND id < e.first + e.span / {places} * p.place ORDER BY id DESC LIMIT {rows}
+    ) r"""
+
+_PURGED = """
+    SELECT 'purged', '', coalesce(array_agg(id), '{}')::text, count(*)::int, coalesce(sum(image_count), 0)::bigint,
+        NULL::bigint, NULL::bigint
+    FROM tags WHERE deleted_at IS NOT NULL"""
+
+_IMAGES = """
+    SELECT 'images', '', '{}', 0, greatest(reltuples, 0)::bigint,
+        (SELECT min(id) FROM images WHERE deleted_at IS NULL),
+        (SELECT max(id) FROM images WHERE deleted_at IS NULL)
+    FROM pg_class WHERE oid = 'images'::regclass"""
+
+
+def look_up(session: Session, criteria: Criteria) -> Mapping[tuple[str, str], Found]:
+    """By kind and name: `tag` and its name, `tag_id`, `pattern` and its number, `created_by`, `untagged`, `purged`
+    (tags that were deleted, whose links are still there), `share` and what a row must hold (in how many of a thousand
+    rows it does), and `images` (all of them)."""
+    branches = list(_branches(criteria))
+    if not branches:
+        return {}
+    parameters: dict[str, Any] = {**texts(criteria), "names": _names(criteria)}
+    statement = f"SET LOCAL statement_timeout = {settings().search_timeout_seconds * 1000}; "
+    statement += " UNION ALL ".join([*branches, _IMAGES])
+    rows = session.connection().exec_driver_sql(statement, parameters)
+    return {(kind, name): Found(*rest) for kind, name, *rest in rows}
+
+
+def _branches(criteria: Criteria) -> Iterator[str]:
+    if _names(criteria):
+        yield _TAG.format(kind="tag", chosen="t.name = ANY(%(names)s)")
+    if criteria.tag_id is not None:
+        yield _TAG.format(kind="tag_id", chosen=f"t.id = {criteria.tag_id}")
+    for number in _patterns(criteria):
+        yield _PATTERN.format(number=number, few=FEW_TAGS)
+    if criteria.created_by is not None:
+        chosen = "created_by = %(created_by)s AND deleted_at IS NULL"
+        yield _SAMPLE.format(kind="created_by", key="id", table="images", chosen=chosen, sample=SAMPLE)
+    if criteria.untagged:
+        yield _SAMPLE.format(kind="untagged", key="image_id", table="untagged_images", chosen="true", sample=SAMPLE)
+    if criteria.untagged or criteria.match_tags:
+        yield _PURGED
+    for name, holds in row_conditions(criteria):
+        yield _SHARE.format(name=name, holds=holds.replace("@.", "r."), places=PLACES, rows=ROWS_EACH)
+
+
+def _names(criteria: Criteria) -> list[str]:
+    return [*criteria.exact_tags, *criteria.any_tags, *criteria.exclude_tags]
+
+
+def _patterns(criteria: Criteria) -> Iterator[int]:
+    return (number for number, pattern in enumerate(criteria.match_tags) if not ANYTHING.fullmatch(pattern))
+
+
+def row_conditions(criteria: Criteria) -> Iterator[tuple[str, str]]:
+    """What must hold in an image's row, with `@.` before its columns; and a name without quotes for each."""
+    for column in ("metadata", "attributes"):
+        for number, (_, value) in enumerate(getattr(criteria, column)):
+            text = f"{column}{number}"
+            meant = range(len(meanings(value)))
+            yield text, "(" + " OR ".join(f"@.{column} @> %({text}_{each})s::jsonb" for each in meant) + ")"
+
+
+def texts(criteria: Criteria) -> dict[str, str]:
+    """What the caller wrote, for the placeholders."""
+    found = {f"pattern{number}": like(criteria.match_tags[number]) for number in _patterns(criteria)}
+    if criteria.created_by is not None:
+        found["created_by"] = criteria.created_by
+    for column in ("metadata", "attributes"):
+        for number, (key, value) in enumerate(getattr(criteria, column)):
+            found |= {
+                f"{column}{number}_{each}": json.dumps({key: meant}) for each, meant in enumerate(meanings(value))
+            }
+    return found
+
+
+def meanings(value: str) -> list[Any]:
+    """The JSON scalars that a value in a query stands for."""
+    try:
+        scalar = json.loads(value, parse_constant=str)
+    except (ValueError, RecursionError):
+        return [value]
+    if isinstance(scalar, str | list | dict) or (isinstance(scalar, float) and not math.isfinite(scalar)):
+        return [value]
+    return [value, scalar]

@@ -1,0 +1,125 @@
+"""What is put off when tags change, and done in the background: purging links, and adding up counts.
+
+Nothing here waits for a lock, so nothing can be in a deadlock with it: what someone else holds is left for later.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from chalicelib.database.tables import Tag
+
+
+class Purged(NamedTuple):
+    links: int
+    last: int | None
+    """The image up to which links have been looked at; None: there were no more."""
+
+
+def deleted_tags(session: Session) -> Sequence[int]:
+    return session.scalars(select(Tag.id).where(Tag.deleted_at.is_not(None)).order_by(Tag.id)).all()
+
+
+def purge_links(session: Session, tag_id: int, after: int, most: int) -> Purged:
+    """Of images not in the bin, behind the image `after`. Each image is locked before it loses its link, as by everyone
+    who changes its tags, so that whether it has another is certain; those that someone is changing are left out."""
+    row = session.execute(_PURGE_LINKS, {"tag_id": tag_id, "after": after, "most": most}).one()
+    return Purged(*row)
+
+
+def purge_binned_links(session: Session, tag_id: int, most: int) -> int:
+    purged: int = session.execute(_PURGE_BINNED_LINKS, {"tag_id": tag_id, "most": most}).scalar_one()
+    return purged
+
+
+def purge_tag(session: Session, tag_id: int) -> bool:
+    """Whether the tag is gone: it stays as long as it has a link, or someone who found it before it was deleted may yet
+    make one."""
+    if session.scalar(_HOLD_ALONE, {"tag_id": tag_id}) is None:
+        return False
+    return session.scalar(_PURGE_TAG, {"tag_id": tag_id}) is not None
+
+
+def fold_counts(session: Session, most: int) -> int:
+    """Adds recorded changes to the counts of their tags; the number of changes. The tags are locked first: another
+    fold passes them over, and the second statement sees their counts and changes as they are from then on."""
+    tag_ids = session.scalars(_HOLD_CHANGED, {"most": most}).all()
+    if not tag_ids:
+        return 0
+    folded: int = session.execute(_FOLD, {"tag_ids": tag_ids, "most": most}).scalar_one()
+    return folded
+
+
+def drop_counts_of_no_tag(session: Session) -> None:
+    session.execute(_DROP_COUNTS_OF_NO_TAG)
+
+
+_PURGE_LINKS = text(
+    """
+    WITH chosen AS MATERIALIZED (
+        SELECT image_id FROM image_tags WHERE tag_id = :tag_id AND image_id > :after ORDER BY image_id LIMIT :most
+    ), held AS MATERIALIZED (
+        SELECT id FROM images WHERE id = ANY (ARRAY(SELECT image_id FROM chosen))
+        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+    ), purged AS (
+        DELETE FROM image_tags WHERE tag_id = :tag_id AND image_id = ANY (ARRAY(SELECT id FROM held)) RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM purged), (SELECT max(image_id) FROM chosen)
+    """
+)
+
+_PURGE_BINNED_LINKS = text(
+    """
+    WITH chosen AS MATERIALIZED (
+        SELECT image_id FROM binned_image_tags WHERE tag_id = :tag_id LIMIT :most FOR UPDATE SKIP LOCKED
+    ), purged AS (
+        DELETE FROM binned_image_tags WHERE tag_id = :tag_id AND image_id = ANY (ARRAY(SELECT image_id FROM chosen))
+        RETURNING 1
+    )
+    SELECT count(*) FROM purged
+    """
+)
+
+_HOLD_ALONE = text("SELECT id FROM tags WHERE id = :tag_id AND deleted_at IS NOT NULL FOR UPDATE SKIP LOCKED")
+
+_PURGE_TAG = text(
+    """
+    DELETE FROM tags WHERE id = :tag_id
+        AND NOT EXISTS (SELECT FROM image_tags WHERE tag_id = :tag_id)
+        AND NOT EXISTS (SELECT FROM binned_image_tags WHERE tag_id = :tag_id)
+    RETURNING id
+    """
+)
+
+_HOLD_CHANGED = text(
+    """
+    SELECT id FROM tags WHERE id IN (SELECT tag_id FROM tag_count_changes ORDER BY tag_id LIMIT :most)
+    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+    """
+)
+
+_FOLD = text(
+    """
+    WITH taken AS (
+        DELETE FROM tag_count_changes WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM tag_count_changes WHERE tag_id = ANY (:tag_ids) LIMIT :most
+        )) RETURNING tag_id, change
+    ), sums AS (
+        SELECT tag_id, sum(change) AS change, count(*) AS changes FROM taken GROUP BY tag_id
+    ), folded AS (
+        UPDATE tags SET image_count = image_count + sums.change FROM sums WHERE id = tag_id
+    )
+    SELECT coalesce(sum(changes), 0)::bigint FROM sums
+    """
+)
+
+_DROP_COUNTS_OF_NO_TAG = text(
+    """
+    DELETE FROM tag_count_changes WHERE ctid = ANY (ARRAY(
+        SELECT c.ctid FROM tag_count_changes c WHERE NOT EXISTS (SELECT FROM tags WHERE id = c.tag_id)
+        FOR UPDATE SKIP LOCKED
+    ))
+    """
+)

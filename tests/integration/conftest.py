@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg2
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
+from benchmarks import collection
 from chalicelib.aws import clients
 from chalicelib.config import settings
 from chalicelib.database import engine as engine_module
@@ -18,19 +20,66 @@ from chalicelib.database import migrations
 @pytest.fixture(scope="session")
 def database(stack: dict[str, Any]) -> Iterator[str]:
     """A migrated database, which the product's own engine uses too; its URL."""
-    name = "integration"
-    connection = psycopg2.connect(stack["database_url"])
-    connection.autocommit = True
-    connection.cursor().execute(f"CREATE DATABASE {name}")
-    connection.close()
-    url = stack["database_url"].rsplit("/", 1)[0].replace("postgresql://", "postgresql+psycopg2://") + f"/{name}"
-    os.environ |= {"DATABASE_URL": url, "AWS_ENDPOINT_URL": stack["aws_endpoint_url"]}
-    for cached in (settings, engine_module.engine, clients.s3, clients.dynamodb):
+    os.environ["AWS_ENDPOINT_URL"] = stack["aws_endpoint_url"]
+    for cached in (clients.s3, clients.dynamodb):
         cached.cache_clear()
-    migrations.upgrade()
-    yield url
-    engine_module.engine().dispose()
+    url = create_database(stack["database_url"], "integration")
+    with used_by_the_product(url):
+        migrations.upgrade()
+        yield url
     del os.environ["AWS_ENDPOINT_URL"]
+
+
+@pytest.fixture(scope="session")
+def grown_database(stack: dict[str, Any]) -> str:
+    """With a collection of 20,000 images, or another that SEARCH_DATABASE names; its URL."""
+    if named := os.environ.get("SEARCH_DATABASE"):
+        return for_sqlalchemy(named)
+    url = create_database(stack["database_url"], "grown")
+    with used_by_the_product(url):
+        migrations.upgrade()
+    collection.fill(for_psycopg2(url), 20_000)
+    return url
+
+
+@pytest.fixture(scope="module")
+def grown(grown_database: str) -> Iterator[None]:
+    """The product uses the grown database."""
+    with used_by_the_product(grown_database):
+        yield
+
+
+@contextmanager
+def used_by_the_product(url: str) -> Iterator[None]:
+    """Its own engine, as long as this lasts."""
+    before = os.environ["DATABASE_URL"]
+    engine_module.engine().dispose()
+    _use(url)
+    yield
+    engine_module.engine().dispose()
+    _use(before)
+
+
+def _use(url: str) -> None:
+    os.environ["DATABASE_URL"] = url
+    for cached in (settings, engine_module.engine):
+        cached.cache_clear()
+
+
+def create_database(beside: str, name: str, template: str = "template1") -> str:
+    """Its URL."""
+    with closing(psycopg2.connect(for_psycopg2(beside).rsplit("/", 1)[0] + "/postgres")) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    return for_sqlalchemy(beside.rsplit("/", 1)[0] + f"/{name}")
+
+
+def for_sqlalchemy(url: str) -> str:
+    return url.replace("postgresql://", "postgresql+psycopg2://")
+
+
+def for_psycopg2(url: str) -> str:
+    return url.replace("postgresql+psycopg2://", "postgresql://")
 
 
 @pytest.fixture(scope="session")

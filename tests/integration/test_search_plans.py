@@ -1,16 +1,13 @@
 """Which form a search takes, and what happens when it takes too long."""
 
-import os
 from collections.abc import Iterator
 
-import psycopg2
 import pytest
 from sqlalchemy.orm import Session
 
 from benchmarks import collection
 from chalicelib.config import settings
-from chalicelib.database import engine as engine_module
-from chalicelib.database import images, migrations, search, tags
+from chalicelib.database import images, search, tags
 from chalicelib.database.engine import reading
 from chalicelib.database.pages import TOTAL_LIMIT, Window
 from chalicelib.database.search import Criteria, conditions, forms, rows
@@ -21,28 +18,6 @@ from chalicelib.errors import TooCostly
 
 POPULAR, ALSO_POPULAR = collection.POPULAR_TAGS[:2]
 RARE = collection.rare_tags(10)[0]
-
-
-@pytest.fixture(scope="module")
-def grown(database: str) -> Iterator[None]:
-    """The product's engine on a collection of 20,000 images."""
-    url = database.rsplit("/", 1)[0] + "/grown"
-    connection = psycopg2.connect(database.replace("+psycopg2", ""))
-    connection.autocommit = True
-    connection.cursor().execute("CREATE DATABASE grown")
-    connection.close()
-    _use(url)
-    migrations.upgrade()
-    collection.fill(url.replace("+psycopg2", ""), 20_000)
-    yield
-    engine_module.engine().dispose()
-    _use(database)
-
-
-def _use(url: str) -> None:
-    os.environ["DATABASE_URL"] = url
-    for cached in (settings, engine_module.engine):
-        cached.cache_clear()
 
 
 @pytest.fixture

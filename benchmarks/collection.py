@@ -156,7 +156,7 @@ def _empty(cursor: Any) -> None:
     cursor.execute("SELECT EXISTS (SELECT FROM images) OR EXISTS (SELECT FROM tags)")
     if cursor.fetchone() != (False,):
         raise ValueError("The database holds images or tags already.")
-    cursor.execute("TRUNCATE images, tags, image_tags, binned_image_tags, untagged_images, tag_count_changes")
+    cursor.execute("TRUNCATE images, tags, tag_count_changes, packed_blocks, changed_images CASCADE")
 
 
 @contextmanager

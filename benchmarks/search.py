@@ -46,6 +46,7 @@ from chalicelib.database.search import Criteria, explain, find
 from chalicelib.database.tables import Image, Status, Tag, created_timestamp, first_id_at, image_tags
 from chalicelib.database.tags import like
 from chalicelib.errors import TooCostly
+from chalicelib.events import housekeeping
 
 LIMIT = 100
 FIRST_PAGE = Window(LIMIT, total=False)
@@ -444,6 +445,8 @@ def _prepare(dsn: str, images: int) -> None:
         collection.fill(dsn, images)
     elif held != images:
         sys.exit(f"The database holds {held:,} images, not {images:,}; name an empty one, or none.")
+    housekeeping.SECONDS_A_RUN = 3600
+    housekeeping.tidy()
 
 
 def _for_sqlalchemy(dsn: str) -> str:

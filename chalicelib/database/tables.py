@@ -12,13 +12,14 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     Sequence,
     Table,
     Text,
     and_,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 EPOCH_MILLISECONDS = 1_704_067_200_000
@@ -96,6 +97,46 @@ untagged_images = Table(
     comment="images that are not in the bin and have no link, not even to a tag being purged",
 )
 """Written by triggers on images and image_tags."""
+
+packed_blocks = Table(
+    "packed_blocks",
+    Base.metadata,
+    Column("first_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("end_id", BigInteger, nullable=False),
+    Column("image_ids", ARRAY(BigInteger), nullable=False),
+    comment="images from first_id up to and without end_id, ascending; blocks are without gaps, the first begins at 0",
+)
+
+packed_tags = Table(
+    "packed_tags",
+    Base.metadata,
+    Column("tag_id", ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "packed_from",
+        BigInteger,
+        server_default=str(2**63 - 1),
+        nullable=False,
+        comment="blocks from this one on hold the tag; 0: all do",
+    ),
+)
+
+packed_links = Table(
+    "packed_links",
+    Base.metadata,
+    Column("tag_id", ForeignKey("packed_tags.tag_id", ondelete="CASCADE"), primary_key=True),
+    Column("first_id", BigInteger, primary_key=True),
+    Column("places", ARRAY(Integer), nullable=False),
+    comment="the places, counted from 1 and ascending, in the block's image_ids, of images with the tag",
+)
+
+changed_images = Table(
+    "changed_images",
+    Base.metadata,
+    Column("image_id", BigInteger, nullable=False),
+    Index("changed_images_by_image", "image_id"),
+    comment="images whose links may have changed since they were packed; once for each change",
+)
+"""Written by triggers on image_tags."""
 
 binned_image_tags = Table(
     "binned_image_tags",

@@ -1,9 +1,11 @@
-"""Does what changes of tags have put off: the links of deleted tags go, and the counts are added up."""
+"""Does what changes of tags have put off: the links of deleted tags go, counts are added up, popular tags packed."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from chalicelib.database import upkeep
+from sqlalchemy.orm import Session
+
+from chalicelib.database import packing, upkeep
 from chalicelib.database.engine import transaction
 from chalicelib.telemetry import logger
 
@@ -15,6 +17,9 @@ LINKS_A_CHUNK = 5000
 
 CHANGES_A_CHUNK = 50_000
 
+BEARABLE_CHANGES = 200
+"""So many changed images may be looked at one by one in a search, before their blocks are packed again."""
+
 
 def tidy() -> None:
     """Two at once share the work."""
@@ -23,8 +28,10 @@ def tidy() -> None:
     with transaction() as session:
         deleted = upkeep.deleted_tags(session)
     purges = [_purge(tag_id, deadline) for tag_id in deleted]
-    if changes or deleted:
-        logger.info("tidied", changes=changes, tags=sum(gone for gone, _ in purges), links=sum(n for _, n in purges))
+    blocks = _pack(deadline)
+    if changes or deleted or blocks:
+        gone, links = (sum(each) for each in zip(*purges, strict=True)) if purges else (0, 0)
+        logger.info("tidied", changes=changes, tags=gone, links=links, blocks=blocks)
 
 
 def _fold(deadline: float) -> int:
@@ -71,3 +78,36 @@ def _purged(tag_id: int, deadline: float) -> Iterator[int]:
         with transaction() as session:
             links = upkeep.purge_binned_links(session, tag_id, LINKS_A_CHUNK)
         yield links
+
+
+def _pack(deadline: float) -> int:
+    """Blocks, each its own transaction."""
+    blocks = 0
+    try:
+        for step in (_pack_next, _pack_again, packing.pack_new_tags):
+            while time.monotonic() < deadline and _packed(step):
+                blocks += 1
+    except Exception:  # noqa: BLE001 (searches do without)
+        logger.exception("links could not be packed")
+    return blocks
+
+
+def _packed(step: Callable[[Session], bool]) -> bool:
+    with transaction() as session:
+        return packing.is_alone(session) and step(session)
+
+
+def _pack_next(session: Session) -> bool:
+    packing.choose_tags(session)
+    return _pack_block(session, packing.next_block(session))
+
+
+def _pack_again(session: Session) -> bool:
+    many = packing.changes(session) > BEARABLE_CHANGES
+    return _pack_block(session, packing.most_changed_block(session) if many else None)
+
+
+def _pack_block(session: Session, block: packing.Block | None) -> bool:
+    if block is not None:
+        packing.pack(session, block)
+    return block is not None

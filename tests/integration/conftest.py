@@ -14,7 +14,8 @@ from benchmarks import collection
 from chalicelib.aws import clients
 from chalicelib.config import settings
 from chalicelib.database import engine as engine_module
-from chalicelib.database import migrations
+from chalicelib.database import migrations, packing
+from chalicelib.events import housekeeping
 
 
 @pytest.fixture(scope="session")
@@ -36,10 +37,30 @@ def grown_database(stack: dict[str, Any]) -> str:
     if named := os.environ.get("SEARCH_DATABASE"):
         return for_sqlalchemy(named)
     url = create_database(stack["database_url"], "grown")
-    with used_by_the_product(url):
+    with used_by_the_product(url), pytest.MonkeyPatch.context() as patched:
         migrations.upgrade()
-    collection.fill(for_psycopg2(url), 20_000)
+        collection.fill(for_psycopg2(url), 20_000)
+        for name, value in {"BLOCK": 500, "LEAST_IMAGES": 200, "LEAST_SHARE": 0.01}.items():
+            patched.setattr(packing, name, value)
+        housekeeping.tidy()
+    _change_some_links(url)
     return url
+
+
+def _change_some_links(url: str) -> None:
+    """Since they were packed."""
+    with closing(psycopg2.connect(for_psycopg2(url))) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT setseed(0.5);
+            DELETE FROM image_tags WHERE random() < 0.004;
+            INSERT INTO image_tags SELECT i.id, t.id
+                FROM (SELECT id FROM images WHERE deleted_at IS NULL AND random() < 0.01) i
+                CROSS JOIN LATERAL (
+                    SELECT id FROM tags WHERE i.id IS NOT NULL AND image_count > 500 ORDER BY random() LIMIT 3
+                ) t ON CONFLICT DO NOTHING
+            """
+        )
 
 
 @pytest.fixture(scope="module")
@@ -105,4 +126,4 @@ def committed(engine: Engine) -> Iterator[Engine]:
     """For tests that need several connections: what they commit is cleared away."""
     yield engine
     with engine.begin() as connection:
-        connection.exec_driver_sql("TRUNCATE images, tags CASCADE")
+        connection.exec_driver_sql("TRUNCATE images, tags, tag_count_changes, packed_blocks, changed_images CASCADE")

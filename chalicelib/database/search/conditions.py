@@ -58,6 +58,8 @@ class Condition:
     branches: tuple[str, ...] = ()
     """Queries for `image_id`, each of which an index answers in order, and which all together find the images, if not
     each once. They end where a further condition can follow."""
+    packed: bool = False
+    """All of its links that are old enough are in packed_links too."""
     excluded: bool = False
     """None of these images is wanted, instead of only these."""
 
@@ -83,6 +85,10 @@ class Question:
     end: int
     texts: Mapping[str, str]
     """For the placeholders in the conditions."""
+    packed_end: int = 0
+    """Where packed images end; the links of those before are packed, but for the changed ones."""
+    changed: int = 0
+    """How many images have changed since they were packed, or may have."""
     count: int | None = None
     """The exact number of results, where it is kept."""
 
@@ -113,6 +119,8 @@ def resolve(session: Session, criteria: Criteria) -> Question | Impossible:
         first=0 if criteria.start_timestamp is None else first_id_at(criteria.start_timestamp),
         end=LAST_ID if criteria.end_timestamp is None else first_id_at(criteria.end_timestamp + 1),
         texts=texts(criteria),
+        packed_end=found.get(("packed", ""), NOTHING).newest or 0,
+        changed=found.get(("packed", ""), NOTHING).images,
         count=_kept_count(criteria, found),
     )
     return _narrowed(question)
@@ -202,7 +210,9 @@ def _bounded(found: Found, listed: Condition) -> Found:
 def _linked(name: str, found: Found, holds: str) -> Condition:
     if found.oldest is None or found.newest is None:
         return Condition(name, "image_tags", "image_id", holds, images=0, oldest=1, newest=0)
-    return Condition(name, "image_tags", "image_id", holds, found.images, found.oldest, found.newest)
+    return Condition(
+        name, "image_tags", "image_id", holds, found.images, found.oldest, found.newest, packed=found.packed
+    )
 
 
 def _tagged(name: str, listed: Condition, purged: Found) -> Condition:

@@ -23,7 +23,7 @@ def settings(plan: Plan) -> str:
         "enable_sort": sorts,
         "enable_hashagg": sorts,
         "enable_nestloop": not merges,
-        "enable_hashjoin": not merges,
+        "enable_hashjoin": not merges and plan.form is not Form.INTERSECT,
     }
     return "".join(f"SET LOCAL {name} = {'on' if on else 'off'}; " for name, on in allowed.items())
 
@@ -33,6 +33,7 @@ def ids(plan: Plan, question: Question, limit: int, offset: int = 0) -> str:
     write = {
         Form.STREAM: _stream,
         Form.MERGE: _merge,
+        Form.INTERSECT: _intersect,
         Form.NEWEST_OF_EACH: _newest_of_each,
         Form.GATHER: _gather,
     }[plan.form]
@@ -68,6 +69,48 @@ def _merge(plan: Plan, question: Question, _: int) -> str:
         return merged
     looked_up = _looked_up(plan, "m.image_id")
     return f"SELECT m.image_id FROM ({merged} ORDER BY image_id DESC OFFSET 0) m WHERE true{looked_up}"
+
+
+def _intersect(plan: Plan, question: Question, most: int) -> str:
+    """What is packed; what is packed and has changed; what is not packed yet. No image is in two of them."""
+    probed = (*plan.leading[1:], *plan.probed)
+    older = replace(question, end=min(question.end, question.packed_end))
+    newer = replace(question, first=max(question.first, question.packed_end))
+    changed = (
+        f"SELECT DISTINCT c.image_id FROM changed_images c WHERE true{_within('c.image_id', older)}"
+        f"{_looked_up(replace(plan, probed=(plan.leading[0], *probed)), 'c.image_id')}"
+    )
+    unpacked = _stream(replace(plan, probed=probed), newer, most)
+    return (
+        f"SELECT i.image_id FROM (({_packed(plan, older)} LIMIT {most}) UNION ALL ({changed})"
+        f" UNION ALL ({unpacked} ORDER BY image_id DESC LIMIT {most})) i"
+    )
+
+
+def _packed(plan: Plan, question: Question) -> str:
+    """Arrays are intersected, and taken apart by the block, newest first. `|| '{}'` gets a block's ids out of the
+    table once, instead of once for each image."""
+    first, *others = plan.leading
+    places, joined = "l0.places", ""
+    for number, each in enumerate(others, start=1):
+        operator, outer = ("-", "LEFT ") if each.excluded else ("&", "")
+        places = f"({places} {operator} coalesce(l{number}.places, '{{}}'))"
+        same_block = f"l{number}.first_id = l0.first_id AND {each.holds.replace('@.', f'l{number}.')}"
+        joined += f" {outer}JOIN packed_links l{number} ON {same_block}"
+    lists = (
+        f"SELECT l0.first_id, {places} AS places FROM packed_links l0{joined}"
+        f" WHERE {first.holds.replace('@.', 'l0.')} AND l0.first_id < {question.end} AND l0.first_id >="
+        f" (SELECT coalesce(max(first_id), 0) FROM packed_blocks WHERE first_id <= {question.first})"
+        " ORDER BY first_id DESC OFFSET 0"
+    )
+    return (
+        f"SELECT g.image_id FROM ({lists}) l JOIN packed_blocks b USING (first_id)"
+        " CROSS JOIN LATERAL (SELECT b.image_ids || '{}' AS image_ids OFFSET 0) o"
+        " CROSS JOIN LATERAL (SELECT place, o.image_ids[place] AS image_id FROM unnest(l.places) u (place) OFFSET 0) g"
+        f" WHERE l.places <> '{{}}'{_within('g.image_id', question)}{_looked_up(plan, 'g.image_id')}"
+        " AND NOT EXISTS (SELECT FROM changed_images c WHERE c.image_id = g.image_id OFFSET 0)"
+        " ORDER BY l.first_id DESC, g.place DESC"
+    )
 
 
 def _newest_of_each(plan: Plan, question: Question, most: int) -> str:

@@ -24,6 +24,9 @@ PLACES = 10
 ROWS_EACH = 30
 """Where nothing at all is known of what rows hold, some are looked at, in several places between oldest and newest."""
 
+MOST_CHANGES = 20_000
+"""Further on, it is not counted how many of the packed images have changed."""
+
 ANYTHING = re.compile("%+")
 """The pattern of any tag at all."""
 
@@ -36,6 +39,8 @@ class Found(NamedTuple):
     oldest: int | None
     newest: int | None
     """All its images are between these. None: there is none; or it has more than FEW_TAGS tags."""
+    packed: bool = False
+    """Whether the tag's links are in packed_links too."""
 
 
 NOTHING = Found("{}", 0, 0, None, None)
@@ -44,11 +49,12 @@ _TAG = """
     SELECT '{kind}', t.name, ARRAY[t.id]::text, 1,
         (t.image_count + coalesce((SELECT sum(change) FROM tag_count_changes WHERE tag_id = t.id), 0))::bigint,
         (SELECT min(image_id) FROM image_tags WHERE tag_id = t.id),
-        (SELECT max(image_id) FROM image_tags WHERE tag_id = t.id)
+        (SELECT max(image_id) FROM image_tags WHERE tag_id = t.id),
+        EXISTS (SELECT FROM packed_tags WHERE tag_id = t.id AND packed_from = 0)
     FROM tags t WHERE t.deleted_at IS NULL AND {chosen}"""
 
 _PATTERN = """
-    SELECT 'pattern', '{number}', p.tag_ids::text, cardinality(p.tag_ids), p.images, e.oldest, e.newest
+    SELECT 'pattern', '{number}', p.tag_ids::text, cardinality(p.tag_ids), p.images, e.oldest, e.newest, false
     FROM (
         SELECT coalesce(array_agg(id), '{{}}') AS tag_ids, coalesce(sum(image_count), 0)::bigint AS images
         FROM tags WHERE deleted_at IS NULL AND folded LIKE %(pattern{number})s
@@ -61,12 +67,12 @@ _PATTERN = """
     ) e"""
 
 _SAMPLE = """
-    SELECT '{kind}', '', '{{}}', 0, count(*), min(image_id), max(image_id)
+    SELECT '{kind}', '', '{{}}', 0, count(*), min(image_id), max(image_id), false
     FROM (SELECT {key} AS image_id FROM {table} WHERE {chosen} ORDER BY {key} DESC LIMIT {sample}) s"""
 
 _SHARE = """
     SELECT 'share', '{name}', '{{}}', 0, count(*) FILTER (WHERE {holds}) * 1000 / greatest(1, count(*)),
-        NULL::bigint, NULL::bigint
+        NULL::bigint, NULL::bigint, false
     FROM (SELECT min(id) AS first, max(id) - min(id) + 1 AS span FROM images WHERE deleted_at IS NULL) e
     CROSS JOIN generate_series(1, {places}) AS p (place)
     CROSS JOIN LATERAL (
@@ -76,20 +82,25 @@ _SHARE = """
 
 _PURGED = """
     SELECT 'purged', '', coalesce(array_agg(id), '{}')::text, count(*)::int, coalesce(sum(image_count), 0)::bigint,
-        NULL::bigint, NULL::bigint
+        NULL::bigint, NULL::bigint, false
     FROM tags WHERE deleted_at IS NOT NULL"""
+
+_PACKED = """
+    SELECT 'packed', '', '{{}}', 0, (SELECT count(*) FROM (SELECT FROM changed_images LIMIT {most}) c), NULL::bigint,
+        (SELECT end_id FROM packed_blocks ORDER BY first_id DESC LIMIT 1), false"""
 
 _IMAGES = """
     SELECT 'images', '', '{}', 0, greatest(reltuples, 0)::bigint,
         (SELECT min(id) FROM images WHERE deleted_at IS NULL),
-        (SELECT max(id) FROM images WHERE deleted_at IS NULL)
+        (SELECT max(id) FROM images WHERE deleted_at IS NULL), false
     FROM pg_class WHERE oid = 'images'::regclass"""
 
 
 def look_up(session: Session, criteria: Criteria) -> Mapping[tuple[str, str], Found]:
     """By kind and name: `tag` and its name, `tag_id`, `pattern` and its number, `created_by`, `untagged`, `purged`
-    (tags that were deleted, whose links are still there), `share` and what a row must hold (in how many of a thousand
-    rows it does), and `images` (all of them)."""
+    (tags that were deleted, whose links are still there), `packed` (images that have changed since they were, and where
+    packed images end), `share` and what a row must hold (in how many of a thousand rows it does), and `images` (all of
+    them)."""
     branches = list(_branches(criteria))
     if not branches:
         return {}
@@ -114,6 +125,8 @@ def _branches(criteria: Criteria) -> Iterator[str]:
         yield _SAMPLE.format(kind="untagged", key="image_id", table="untagged_images", chosen="true", sample=SAMPLE)
     if criteria.untagged or criteria.match_tags:
         yield _PURGED
+    if len(criteria.exact_tags) + len(criteria.exclude_tags) + (criteria.tag_id is not None) > 1:
+        yield _PACKED.format(most=MOST_CHANGES)
     for name, holds in row_conditions(criteria):
         yield _SHARE.format(name=name, holds=holds.replace("@.", "r."), places=PLACES, rows=ROWS_EACH)
 

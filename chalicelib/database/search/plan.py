@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import prod
 
+from chalicelib.database.packing import BLOCK
 from chalicelib.database.search.conditions import Condition, Question
 
 STEP = 0.1
@@ -28,11 +29,18 @@ DESCENT = 2.0
 """Finding a tag in the index."""
 SORT = 0.3
 """Putting an image into order, each once."""
+LIST = 3.0
+"""One tag's packed list of a block: finding it and intersecting it with another's."""
+PACKED_START = 300.0
+"""Planning what is to be done with packed lists."""
 
 MOST_TAGS_EACH = 2000
 """The form that looks at each tag of a condition is not thought of for more tags."""
 
 HARDLY_ANY_LEFT_OUT = 0.5
+
+DOUBT = 0.01
+"""How often the estimates are expected to be so wrong that all rows are looked at."""
 
 BEARABLE = 20_000.0
 SPARE = 4
@@ -48,6 +56,10 @@ class Form(StrEnum):
     MERGE = "merge"
     """Walks the indexes of several conditions side by side, newest first. A step costs a tenth of a look-up: wins
     for popular tags, all the more if few images have them all."""
+
+    INTERSECT = "intersect"
+    """Intersects packed lists of links, block by block, newest first. A step costs a tenth of one of a merge: wins for
+    popular tags that hardly any image has all of, or has both of two."""
 
     NEWEST_OF_EACH = "newest of each"
     """Takes the newest images of each tag of a condition, and of these the newest. Wins for patterns of few tags."""
@@ -83,7 +95,7 @@ class Plan:
 def choose(question: Question, wanted: int) -> Plan:
     """For a page, or a count, that ends with the result of this number."""
     plans = list(candidates(question, wanted))
-    best = min(plans, key=lambda plan: plan.cost)
+    best = min(plans, key=lambda plan: plan.cost + DOUBT * plan.worst)
     complete = min(plans, key=lambda plan: plan.worst)
     if best.form is Form.STREAM and best.worst > max(BEARABLE, complete.worst):
         return replace(best, budget=round(best.rows * SPARE) + SPARE_ROWS, complete=complete)
@@ -111,6 +123,7 @@ class _Estimate:
         yield from self._merge(tuple(each for each in required if each.ordered or each.tag_ids))
         if not required:
             yield from self._merge((self._question.listed,))
+        yield from self._intersect(tuple(each for each in required if each.packed))
         for leading in required:
             if leading.tag_ids or not leading.ordered:
                 yield self._gather(leading)
@@ -145,6 +158,28 @@ class _Estimate:
             images * step / STEP,
             start + images * (step + both * probe),
             start + self._population * step + survivors * probe,
+        )
+
+    def _intersect(self, required: tuple[Condition, ...]) -> Iterator[Plan]:
+        """Those that are excluded are taken out of the lists."""
+        leading = required + tuple(each for each in self._question.conditions if each.excluded and each.packed)
+        if not required or len(leading) == 1:
+            return
+        probed = self._others(*leading)
+        share, probe = self._looking_up(probed)
+        both = prod(self._share(each) for each in leading)
+        packed = self._population * both
+        part = min(1.0, self._wanted / (share * max(1.0, packed)))
+        lists = max(1.0, self._within(self._question.listed) / BLOCK) * len(leading) * LIST
+        unpacked = self._question.changed + self._within(required[0], self._question.packed_end)
+        start = PACKED_START + unpacked * (len(leading) * PROBE + probe)
+        yield Plan(
+            Form.INTERSECT,
+            leading,
+            probed,
+            part * packed,
+            start + part * (lists + packed * (ROW + probe)),
+            start + lists + (self._within(required[0]) if probed else self._wanted) * (ROW + probe),
         )
 
     def _newest_of_each(self, leading: Condition) -> Iterator[Plan]:
@@ -187,10 +222,13 @@ class _Estimate:
         share = min(1.0, self._within(condition) / self._population)
         return max(1e-9, 1 - share if condition.excluded else share)
 
-    def _within(self, condition: Condition) -> float:
+    def _within(self, condition: Condition, from_id: int = 0) -> float:
         """An estimate; never nothing, for it may be wrong."""
         span = max(1, condition.newest - condition.oldest)
-        first, last = max(self._question.first, condition.oldest), min(self._question.end - 1, condition.newest)
+        first, last = (
+            max(self._question.first, condition.oldest, from_id),
+            min(self._question.end - 1, condition.newest),
+        )
         return max(1.0, condition.images * min(1.0, max(0.0, (last - first) / span)))
 
 

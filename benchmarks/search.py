@@ -9,7 +9,7 @@ Each class of searches is asked with ever other members of the class: other tags
 
 - ours is `chalicelib.database.search.find` for a page of a hundred;
 - naive is what an ORM's relationship suggests, EXISTS for every condition, with the tags by `selectinload`;
-- floor is what no form can avoid: one name by its unique index, then the same hundred rows with their tags, by ids.
+- floor is what no form can avoid: the names by their unique index, then the same rows with their tags, by their ids.
 
 Every search is run once by ours before it is measured; then the three take turns, in random order, and must agree.
 A naive form that has used up its seconds for a class is not asked again, hence its own number of runs (n), and a
@@ -298,16 +298,16 @@ class Floor:
 
     def __call__(self, search: Search, ids: Sequence[int]) -> None:
         criteria = search.criteria
-        names = criteria.exact_tags + criteria.any_tags + criteria.exclude_tags
+        names = [*criteria.exact_tags, *criteria.any_tags, *criteria.exclude_tags]
         with self._connection.cursor() as cursor:
             if names or criteria.match_tags:
-                name = names[0] if names else collection.POPULAR_TAGS[0]
-                cursor.execute("SELECT id, image_count FROM tags WHERE name = %s AND deleted_at IS NULL", (name,))
+                cursor.execute(_NAMES, (names or [collection.POPULAR_TAGS[0]],))
                 cursor.fetchall()
-            if ids:
-                cursor.execute(_ROWS.format(ids=",".join(map(str, ids))))
-                cursor.fetchall()
+            cursor.execute(_ROWS.format(ids=",".join(map(str, ids)) or "0"))
+            cursor.fetchall()
 
+
+_NAMES = "SELECT id, image_count FROM tags WHERE name = ANY(%s) AND deleted_at IS NULL"
 
 _ROWS = """
     SELECT id, status, filename, content_type, size, checksum_sha256, created_by, uploaded_at, object_key, rejection,

@@ -15,10 +15,10 @@ from typing import NamedTuple
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from chalicelib.database.tables import changed_images
+from chalicelib.database.tables import changed_images, packed_blocks
 
 PACKING_LOCK = 7_161_003
-BLOCK = 4096
+BLOCK = 8192
 """Images. A longer block takes less time to intersect as a whole, but more until its newest images are found."""
 
 LEAST_IMAGES = 5000
@@ -50,7 +50,9 @@ def next_block(session: Session) -> Block | None:
 
 
 def changes(session: Session) -> int:
-    return session.scalars(select(func.count()).select_from(changed_images)).one()
+    """Of packed images."""
+    end = select(func.max(packed_blocks.c.end_id)).scalar_subquery()
+    return session.scalars(select(func.count()).where(changed_images.c.image_id < end)).one()
 
 
 def most_changed_block(session: Session) -> Block | None:

@@ -15,7 +15,7 @@ from chalicelib.database.search.plan import Form, Plan
 
 def settings(plan: Plan) -> str:
     """Statements, before the form's own, that switch off what PostgreSQL shall not do unless there is no other way."""
-    merges = plan.form is Form.MERGE
+    merges = plan.form in (Form.MERGE, Form.INTERSECT)
     sorts = plan.form in (Form.NEWEST_OF_EACH, Form.GATHER) or not all(each.ordered for each in plan.leading)
     allowed = {
         "enable_seqscan": False,
@@ -23,7 +23,7 @@ def settings(plan: Plan) -> str:
         "enable_sort": sorts,
         "enable_hashagg": sorts,
         "enable_nestloop": not merges,
-        "enable_hashjoin": not merges and plan.form is not Form.INTERSECT,
+        "enable_hashjoin": not merges,
     }
     return "".join(f"SET LOCAL {name} = {'on' if on else 'off'}; " for name, on in allowed.items())
 

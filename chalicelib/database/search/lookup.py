@@ -86,8 +86,10 @@ _PURGED = """
     FROM tags WHERE deleted_at IS NOT NULL"""
 
 _PACKED = """
-    SELECT 'packed', '', '{{}}', 0, (SELECT count(*) FROM (SELECT FROM changed_images LIMIT {most}) c), NULL::bigint,
-        (SELECT end_id FROM packed_blocks ORDER BY first_id DESC LIMIT 1), false"""
+    SELECT 'packed', '', '{{}}', 0, c.changes, NULL::bigint, p.end_id, false
+    FROM (SELECT end_id FROM packed_blocks ORDER BY first_id DESC LIMIT 1) p CROSS JOIN LATERAL (
+        SELECT count(*) AS changes FROM (SELECT FROM changed_images WHERE image_id < p.end_id LIMIT {most}) l
+    ) c"""
 
 _IMAGES = """
     SELECT 'images', '', '{}', 0, greatest(reltuples, 0)::bigint,

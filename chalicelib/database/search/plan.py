@@ -29,7 +29,7 @@ DESCENT = 2.0
 """Finding a tag in the index."""
 SORT = 0.3
 """Putting an image into order, each once."""
-LIST = 3.0
+LIST = 1.5
 """One tag's packed list of a block: finding it and intersecting it with another's."""
 PACKED_START = 300.0
 """Planning what is to be done with packed lists."""
@@ -79,7 +79,7 @@ class Plan:
     """Of the leading conditions, that are expected to be looked at."""
     cost: float
     worst: float
-    """What it costs to look at all rows of the leading conditions."""
+    """What it costs to look at all rows of the leading conditions, since the page does not become full."""
     budget: int | None = None
     """How many rows of the leading condition may be looked at."""
     complete: "Plan | None" = None
@@ -150,14 +150,13 @@ class _Estimate:
         images = min(self._population, self._wanted / share / both)
         start = sum(_start(each) if each.ordered else self._sorting(each) for each in leading)
         step = sum(self._share(replace(each, excluded=False)) * _step(each) for each in leading if each.ordered)
-        survivors = min(self._within(each) for each in required)
         yield Plan(
             Form.MERGE,
             leading,
             probed,
             images * step / STEP,
             start + images * (step + both * probe),
-            start + self._population * step + survivors * probe,
+            start + self._population * (step + both * probe),
         )
 
     def _intersect(self, required: tuple[Condition, ...]) -> Iterator[Plan]:
@@ -179,7 +178,7 @@ class _Estimate:
             probed,
             part * packed,
             start + part * (lists + packed * (ROW + probe)),
-            start + lists + (self._within(required[0]) if probed else self._wanted) * (ROW + probe),
+            start + lists + (packed if probed else min(packed, self._wanted)) * (ROW + probe),
         )
 
     def _newest_of_each(self, leading: Condition) -> Iterator[Plan]:

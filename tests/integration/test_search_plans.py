@@ -46,7 +46,7 @@ def plan_of(session: Session, criteria: Criteria, window: Window | None = None) 
             ["exact_tags[0]", "exclude_tags[0]"],
         ),
         (Criteria(match_tags=("MODALITY:%",)), Form.NEWEST_OF_EACH, ["match_tags[0]"]),
-        (Criteria(match_tags=(collection.prefix_pattern(10),)), Form.GATHER, ["match_tags[0]"]),
+        (Criteria(match_tags=(collection.prefix_pattern(10),)), Form.NEWEST_OF_EACH, ["match_tags[0]"]),
         (Criteria(untagged=True), Form.STREAM, ["untagged"]),
         (Criteria(created_by=collection.RARE_CREATOR, exact_tags=(POPULAR,)), Form.STREAM, ["created_by"]),
         (Criteria(metadata=(("ward", collection.RARE_WARD),)), Form.GATHER, ["metadata.ward"]),

@@ -16,7 +16,7 @@ from chalicelib.database.search.plan import Form, Plan
 def settings(plan: Plan) -> str:
     """Statements, before the form's own, that switch off what PostgreSQL shall not do unless there is no other way."""
     merges = plan.form in (Form.MERGE, Form.INTERSECT)
-    sorts = plan.form in (Form.NEWEST_OF_EACH, Form.GATHER) or not all(each.ordered for each in plan.leading)
+    sorts = plan.form in (Form.NEWEST_OF_EACH, Form.GATHER)
     allowed = {
         "enable_seqscan": False,
         "enable_bitmapscan": plan.form is Form.GATHER,

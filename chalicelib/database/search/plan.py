@@ -23,13 +23,15 @@ PROBE = 1.0
 """Whether an image has a tag."""
 SET_PROBE = 2.0
 """Whether an image has one of many tags: all its tags are looked at."""
-ROW_PROBE = 1.5
+ROW_PROBE = 2.5
 """Something in an image's row."""
 DESCENT = 2.0
 """Finding a tag in the index."""
 SORT = 0.3
-"""Putting an image into order, each once."""
-LIST = 1.5
+"""Putting one of a few images into order, each once."""
+GATHERED = 2.0
+"""The same, of many."""
+LIST = 3.0
 """One tag's packed list of a block: finding it and intersecting it with another's."""
 PACKED_START = 300.0
 """Planning what is to be done with packed lists."""
@@ -39,8 +41,8 @@ MOST_TAGS_EACH = 2000
 
 HARDLY_ANY_LEFT_OUT = 0.5
 
-DOUBT = 0.01
-"""How often the estimates are expected to be so wrong that all rows are looked at."""
+DOUBT = 0.02
+"""How often the estimates are expected to be so wrong that all rows are looked at, in vain."""
 
 BEARABLE = 20_000.0
 SPARE = 4
@@ -79,7 +81,9 @@ class Plan:
     """Of the leading conditions, that are expected to be looked at."""
     cost: float
     worst: float
-    """What it costs to look at all rows of the leading conditions, since the page does not become full."""
+    """What it costs if all rows of the leading conditions are looked at, since the page does not become full."""
+    in_vain: float
+    """The same, if the leading conditions turn out to have no image in common."""
     budget: int | None = None
     """How many rows of the leading condition may be looked at."""
     complete: "Plan | None" = None
@@ -95,7 +99,7 @@ class Plan:
 def choose(question: Question, wanted: int) -> Plan:
     """For a page, or a count, that ends with the result of this number."""
     plans = list(candidates(question, wanted))
-    best = min(plans, key=lambda plan: plan.cost + DOUBT * plan.worst)
+    best = min(plans, key=lambda plan: plan.cost + DOUBT * plan.in_vain)
     complete = min(plans, key=lambda plan: plan.worst)
     if best.form is Form.STREAM and best.worst > max(BEARABLE, complete.worst):
         return replace(best, budget=round(best.rows * SPARE) + SPARE_ROWS, complete=complete)
@@ -120,7 +124,6 @@ class _Estimate:
             yield self._stream(leading)
         for several in range(1, len(ordered) + 1):
             yield from self._merge(tuple(ordered[:several]))
-        yield from self._merge(tuple(each for each in required if each.ordered or each.tag_ids))
         if not required:
             yield from self._merge((self._question.listed,))
         yield from self._intersect(tuple(each for each in required if each.packed))
@@ -137,7 +140,8 @@ class _Estimate:
         rows = min(all_rows, self._wanted / share)
         row = probe + (ROW if _reads_rows(leading, probed) else _step(leading))
         start = _start(leading)
-        return Plan(Form.STREAM, (leading,), probed, rows, start + rows * row, start + all_rows * row)
+        worst = start + all_rows * row
+        return Plan(Form.STREAM, (leading,), probed, rows, start + rows * row, worst, worst)
 
     def _merge(self, required: tuple[Condition, ...]) -> Iterator[Plan]:
         """Those that are excluded are walked along."""
@@ -148,8 +152,8 @@ class _Estimate:
         share, probe = self._looking_up(probed)
         both = prod(self._share(each) for each in leading)
         images = min(self._population, self._wanted / share / both)
-        start = sum(_start(each) if each.ordered else self._sorting(each) for each in leading)
-        step = sum(self._share(replace(each, excluded=False)) * _step(each) for each in leading if each.ordered)
+        start = sum(_start(each) for each in leading)
+        step = sum(self._share(replace(each, excluded=False)) * _step(each) for each in leading)
         yield Plan(
             Form.MERGE,
             leading,
@@ -157,6 +161,7 @@ class _Estimate:
             images * step / STEP,
             start + images * (step + both * probe),
             start + self._population * (step + both * probe),
+            start + self._population * step,
         )
 
     def _intersect(self, required: tuple[Condition, ...]) -> Iterator[Plan]:
@@ -171,7 +176,7 @@ class _Estimate:
         part = min(1.0, self._wanted / (share * max(1.0, packed)))
         lists = max(1.0, self._within(self._question.listed) / BLOCK) * len(leading) * LIST
         unpacked = self._question.changed + self._within(required[0], self._question.packed_end)
-        start = PACKED_START + unpacked * (len(leading) * PROBE + probe)
+        start = PACKED_START + unpacked * (STEP + self._looking_up((*leading[1:], *probed))[1])
         yield Plan(
             Form.INTERSECT,
             leading,
@@ -179,6 +184,7 @@ class _Estimate:
             part * packed,
             start + part * (lists + packed * (ROW + probe)),
             start + lists + (packed if probed else min(packed, self._wanted)) * (ROW + probe),
+            start + lists,
         )
 
     def _newest_of_each(self, leading: Condition) -> Iterator[Plan]:
@@ -190,17 +196,18 @@ class _Estimate:
         all_rows = self._within(leading)
         rows = min(all_rows, leading.tags * self._wanted / share)
         start, row = leading.tags * DESCENT, STEP + probe + SORT
-        yield Plan(Form.NEWEST_OF_EACH, (leading,), probed, rows, start + rows * row, start + all_rows * row)
+        worst = start + all_rows * row
+        yield Plan(Form.NEWEST_OF_EACH, (leading,), probed, rows, start + rows * row, worst, worst)
 
     def _gather(self, leading: Condition) -> Plan:
         probed = self._others(leading)
         rows = self._within(leading)
         cost = self._sorting(leading) + rows * self._looking_up(probed)[1]
-        return Plan(Form.GATHER, (leading,), probed, rows, cost, cost)
+        return Plan(Form.GATHER, (leading,), probed, rows, cost, cost, cost)
 
     def _sorting(self, condition: Condition) -> float:
         each = ROW_PROBE if condition.table == "images" else STEP
-        return condition.tags * DESCENT + self._within(condition) * (each + SORT)
+        return condition.tags * DESCENT + self._within(condition) * (each + GATHERED)
 
     def _others(self, *leading: Condition) -> tuple[Condition, ...]:
         """The most telling for their price come first."""

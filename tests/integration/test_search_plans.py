@@ -91,7 +91,6 @@ def test_only_the_ids_between_which_all_tags_are_found_are_walked(session: Sessi
     "criteria",
     [
         Criteria(match_tags=("l%", "%a%")),
-        Criteria(match_tags=("%e%", "%o%"), uploaded_only=True),
         Criteria(exact_tags=(POPULAR,), match_tags=("%1%",), metadata=(("ward", collection.WARDS[0]),)),
     ],
 )

@@ -41,7 +41,7 @@ MOST_TAGS_EACH = 2000
 
 HARDLY_ANY_LEFT_OUT = 0.5
 
-DOUBT = 0.02
+DOUBT = 0.05
 """How often the estimates are expected to be so wrong that all rows are looked at, in vain."""
 
 BEARABLE = 20_000.0

@@ -18,7 +18,8 @@ from local import ROOT
 
 OUTPUT = {"text", "json"}
 QUERY = "logs-insights"
-LOCAL_API = "http://127.0.0.1:8000"
+ADDRESS = "http://127.0.0.1:8000"
+"""Of `make serve`, unless it is told otherwise."""
 
 _END = "\x1e"
 """Printed after each block, to tell what came of which."""
@@ -58,8 +59,8 @@ def blocks(markdown: str) -> list[Block]:
 
 def run(snippets: Sequence[Block], stack: dict[str, Any]) -> Iterator[tuple[Block, str]]:
     """Each snippet with what it printed. Fails where one fails."""
-    state = Path(stack["log"]).parents[1]
-    script = _script(snippets).replace(LOCAL_API, stack["api_url"].removesuffix("/v1")).replace(".local/", f"{state}/")
+    state, address = Path(stack["log"]).parents[1], stack["api_url"].removesuffix("/v1")
+    script = _script(snippets).replace(ADDRESS, address).replace(".local/", f"{state}/")
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=ROOT,
@@ -70,7 +71,7 @@ def run(snippets: Sequence[Block], stack: dict[str, Any]) -> Iterator[tuple[Bloc
         timeout=120,
         check=False,
     )
-    printed = done.stdout.split(_END)
+    printed = done.stdout.replace(address, ADDRESS).split(_END)
     if done.returncode:
         failed = snippets[len(printed) - 1]
         raise AssertionError(f"The snippet in line {failed.line} failed:\n{printed[-1]}\n{done.stderr}")

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ def blocks(markdown: str) -> list[Block]:
     for fence in re.finditer(r"^```(\S*)\n(.*?)^```$", markdown, re.DOTALL | re.MULTILINE):
         language, text = fence[1], fence[2]
         if language in OUTPUT:
-            found.append(Block(**vars(found.pop()) | {"output": text}))
+            found.append(replace(found.pop(), output=text))
         else:
             found.append(Block(language, markdown.count("\n", 0, fence.start()) + 1, text))
     return found

@@ -1,6 +1,7 @@
 PORT ?= 8000
 STATE ?= .local
 WORKERS ?= 2
+DIAGRAMS ?= diagrams
 ifneq ($(origin USER),command line)
 USER := editor
 endif
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: serve test lint format token lock clean help
+.PHONY: serve test lint format diagrams token lock clean help
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -29,6 +30,12 @@ lint: $(READY) ## check style, types and arrows
 format: $(READY) ## put the code into shape
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
+
+diagrams: $(READY) ## draw each diagram anew from its source (.d2)
+	@for source in $(DIAGRAMS)/*/*.d2; do \
+		$(BIN)/d2 --elk-nodeNodeBetweenLayers 40 --elk-edgeNodeBetweenLayers 25 \
+			--elk-padding '[top=45,left=20,bottom=20,right=20]' "$$source" "$${source%.d2}.svg" || exit 1; \
+	done
 
 token: $(READY) ## print an access token of USER (editor, viewer, admin, newcomer, machine)
 	@$(BIN)/python -m local token --state $(STATE) $(USER)

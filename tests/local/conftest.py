@@ -117,7 +117,7 @@ def _open_directory() -> Iterator[Path]:
 
 
 @contextmanager
-def _stack() -> Iterator[Stack]:
+def fresh_stack() -> Iterator[Stack]:
     with _open_directory() as directory:
         stack = Stack(directory)
         yield stack
@@ -128,14 +128,14 @@ def _stack() -> Iterator[Stack]:
 @pytest.fixture
 def a_stack() -> Iterator[Stack]:
     """Not started yet; the test may do with it what it likes."""
-    with _stack() as stack:
+    with fresh_stack() as stack:
         yield stack
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Stack]:
     """Started once, for the tests that only look at it."""
-    with _stack() as stack:
+    with fresh_stack() as stack:
         stack.start()
         yield stack
 

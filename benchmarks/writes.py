@@ -28,7 +28,10 @@ from benchmarks import server
 from local import environment
 
 HOT_TAGS = [f"hot {number}" for number in range(5)]
-TRIGGERS = {"images": ("image_listed",), "image_tags": ("links_added", "links_removed")}
+TRIGGERS = {
+    "images": ("image_listed",),
+    "image_tags": ("links_added", "links_removed", "links_changed_by_insert", "links_changed_by_delete"),
+}
 SETTINGS = {
     "IMAGE_BUCKET": "none",
     "ACCESS_LOG_TABLE": "none",
@@ -159,7 +162,7 @@ def _fill(dsn: str, images: int) -> dict[str, int]:
     _execute(
         dsn,
         "INSERT INTO images (id, created_by, status, filename, content_type, size, object_key, metadata, attributes)"
-        " SELECT n << 24, 'x', 'pending', 'a.dcm', 'application/dicom', 4, 'images/' || n, '{}', '{}'"
+        " SELECT n::bigint << 24, 'x', 'pending', 'a.dcm', 'application/dicom', 4, 'images/' || n, '{}', '{}'"
         f" FROM generate_series(1, {images}) n",
     )
     names = ("deleted", "merged", "other", "empty")
@@ -167,7 +170,7 @@ def _fill(dsn: str, images: int) -> dict[str, int]:
     for name, step in (("deleted", 1), ("merged", 1), ("other", 2)):
         _execute(
             dsn,
-            f"INSERT INTO image_tags SELECT n << 24, (SELECT id FROM tags WHERE name = '{name}')"
+            f"INSERT INTO image_tags SELECT n::bigint << 24, (SELECT id FROM tags WHERE name = '{name}')"
             f" FROM generate_series({step}, {images}, {step}) n",
         )
     _execute(dsn, "VACUUM ANALYZE")

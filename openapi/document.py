@@ -5,14 +5,13 @@ from typing import Any
 
 import yaml
 
-from chalicelib.services.callers import PERSON_SCOPE, SCOPES
+from chalicelib.services.callers import PERSON_SCOPE, SCOPES, Permission
 from infrastructure import resources
 from openapi import operations, parameters, prose, responses, schemas
 from openapi.operations import Call
 from openapi.problems import ProblemDetails
 from openapi.schemas import Schema, Shape
 
-SECURITY = "cognito"
 AUTHORITY = "https://auth.tagged-image-manager.example/oauth2"
 
 
@@ -32,7 +31,7 @@ def made() -> Schema:
         "tags": _tags(calls),
         "paths": paths,
         "components": {
-            "securitySchemes": {SECURITY: _security_scheme()},
+            "securitySchemes": _security_schemes(),
             "parameters": common.components,
             "headers": responses.HEADERS,
             "responses": answers.components,
@@ -85,7 +84,7 @@ def _operation(
         "summary": summary,
         "description": f"{description}\n\nNeeds the permission `{needs.name.lower()}`.".strip(),
         "x-permission": needs.name.lower(),
-        "security": [{SECURITY: [scope]} for scope in _scopes(call)],
+        "security": _security(needs),
         "parameters": common.of(call),
     }
     if call.has_body:
@@ -94,9 +93,10 @@ def _operation(
     return described if described["parameters"] else {k: v for k, v in described.items() if k != "parameters"}
 
 
-def _scopes(call: Call) -> list[str]:
-    """Any one of them lets in: a scope that permits at least this, or a person's, whose group decides."""
-    return [scope for scope, permission in SCOPES.items() if permission >= call.operation.needs] + [PERSON_SCOPE]
+def _security(needed: Permission) -> list[Schema]:
+    """A person's group decides, whichever scope lets them in."""
+    machine = next(scope for scope, permission in SCOPES.items() if permission == needed)
+    return [{"person": [PERSON_SCOPE]}, {"machine": [machine]}]
 
 
 def _body(call: Call, references: dict[Any, Schema], shapes: dict[str, Schema]) -> Schema:
@@ -116,18 +116,16 @@ def _tags(calls: list[Call]) -> list[Schema]:
     return [{"name": prose.tag_of(module), "description": module.__doc__} for module in modules]
 
 
-def _security_scheme() -> Schema:
+def _security_schemes() -> dict[str, Schema]:
     scopes = {f"{resources.RESOURCE_SERVER}/{name}": said for name, said in resources.SCOPES.items()}
-    people = {**scopes, PERSON_SCOPE: "A person, signed in by password; the group decides what they may do"}
+    token = f"{AUTHORITY}/token"
+    hosted = {"authorizationUrl": f"{AUTHORITY}/authorize", "tokenUrl": token}
+    person = {**scopes, PERSON_SCOPE: "What a sign-in by password gives"}
     return {
-        "type": "oauth2",
-        "description": prose.flowing(prose.AUTHENTICATION),
-        "flows": {
-            "authorizationCode": {
-                "authorizationUrl": f"{AUTHORITY}/authorize",
-                "tokenUrl": f"{AUTHORITY}/token",
-                "scopes": people,
-            },
-            "clientCredentials": {"tokenUrl": f"{AUTHORITY}/token", "scopes": scopes},
-        },
+        "person": _oauth2(prose.PERSON, "authorizationCode", {**hosted, "scopes": person}),
+        "machine": _oauth2(prose.MACHINE, "clientCredentials", {"tokenUrl": token, "scopes": scopes}),
     }
+
+
+def _oauth2(description: str, flow: str, details: Schema) -> Schema:
+    return {"type": "oauth2", "description": prose.flowing(description), "flows": {flow: details}}

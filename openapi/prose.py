@@ -5,10 +5,13 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-AUTHENTICATION = """\
-An access token of the Cognito user pool, as `Authorization: Bearer <token>`. Machines get theirs by client credentials,
-with the scopes for what they do. People sign in by the hosted page (authorization code with PKCE) or by password; their
-group says what they may do: `viewers` read, `editors` write, `admins` admin."""
+PERSON = """\
+An access token of the Cognito user pool, as `Authorization: Bearer <token>`, from the hosted sign-in (authorization
+code with PKCE) or a sign-in by password. Any of the scopes lets a person in; what they may do follows from their group:
+`viewers` read, `editors` write, `admins` admin."""
+MACHINE = """\
+An access token by client credentials, as `Authorization: Bearer <token>`. Its scopes say what the machine may do; a
+wider one includes the narrower."""
 
 INTRODUCTION = """\
 Upload images, tag them, find them again by tag, pattern and date, and download them byte for byte; every access is

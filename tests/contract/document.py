@@ -25,12 +25,17 @@ def hold(response: Response) -> None:
         return
     operation = _operation(response)
     if operation is None:
-        assert response.json()["type"].endswith(NOT_OF_AN_OPERATION[response.status_code])
+        assert slug(response) == NOT_OF_AN_OPERATION[response.status_code]
         return
     promised = _resolved(operation["responses"].get(str(response.status_code)))
     assert promised is not None, f"{operation['operationId']} may not answer {response.status_code}: {response.text}"
     _hold_headers(response, promised)
     _hold_body(response, promised)
+
+
+def slug(response: Response) -> str:
+    """The name that ends the problem's type."""
+    return re.split("[/#]", response.json()["type"])[-1]
 
 
 def _hold_headers(response: Response, promised: Schema) -> None:
@@ -48,9 +53,7 @@ def _hold_body(response: Response, promised: Schema) -> None:
     _validator(json.dumps(content["schema"])).validate(response.json())
     if "problem" in response.headers["Content-Type"]:
         slugs = [_resolved(example)["value"]["type"].rpartition("/")[2] for example in content["examples"].values()]
-        assert re.split("[/#]", response.json()["type"])[-1] in slugs, (
-            f"{response.json()['type']} is not one of {slugs}"
-        )
+        assert slug(response) in slugs, f"{response.json()} is not one of {slugs}"
 
 
 def _operation(response: Response) -> Schema | None:

@@ -51,7 +51,12 @@ class SearchQuery(BrowseQuery):
         default_factory=list
     )
     match_tags: Annotated[
-        list[ListedPattern], few("For each of these patterns some tag on the image matches.", "chest%", "%xray")
+        list[ListedPattern],
+        few(
+            "For each of these patterns some tag on the image matches: `match_tags=chest%25` is any that begins with"
+            " chest.",
+            "Chest-XRay",
+        ),
     ] = Field(default_factory=list)
     any_tags: Annotated[TagNames, few("At least one of these tags is on the image.", "ct", "mr")] = Field(
         default_factory=list

@@ -2,11 +2,12 @@
 
 import sys
 
-from openapi import DOCUMENT, ERRORS, ROOT, document, errors_page
+from openapi import DOCUMENT, ERRORS, REFERENCE, ROOT, document, errors_page, reference
 
 
 def main() -> int:
-    written = {DOCUMENT: document.as_yaml(document.made()), ERRORS: errors_page.made()}
+    made = document.made()
+    written = {DOCUMENT: document.as_yaml(made), REFERENCE: reference.made(made), ERRORS: errors_page.made()}
     stale = [file for file, text in written.items() if not file.exists() or file.read_text() != text]
     if "--check" in sys.argv[1:]:
         for file in stale:

@@ -103,13 +103,7 @@ Metadata = Annotated[
         "What the client wants to keep with the image: a flat object of at most 50 keys (1 to 128 characters, without"
         " control characters) and 16 KiB as JSON.",
         {"ward": "B2", "urgent": True},
-        **{
-            "x-propertyNames": {
-                "minLength": 1,
-                "maxLength": text.MAX_METADATA_KEY_LENGTH,
-                "pattern": text.CLEAN_PATTERN,
-            }
-        },
+        **{"x-propertyNames": {"pattern": text.METADATA_KEY_PATTERN}},
     ),
 ]
 MetadataValue = Annotated[

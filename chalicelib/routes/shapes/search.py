@@ -19,11 +19,11 @@ from chalicelib.routes.shapes.fields import (
     Truth,
     says,
 )
-from chalicelib.routes.shapes.text import refused
+from chalicelib.routes.shapes.text import METADATA_KEY_PATTERN, refused
 
 MAX_NAMES = 20
 MAX_PAIRS = 20
-METADATA_PARAMETER = r"^metadata\.[^\u0000-\u001f\u007f-\u009f]{1,128}$"
+METADATA_PARAMETER = METADATA_KEY_PATTERN.replace("^", r"^metadata\.", 1)
 ATTRIBUTE_PARAMETER = r"^attributes\.[A-Za-z0-9]{1,64}$"
 
 

@@ -26,6 +26,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 CLEAN_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 """CONTROL as the OpenAPI document says it; no lone surrogate comes over HTTP as one."""
 
+METADATA_KEY_PATTERN = rf"^[^\u0000-\u001f\u007f-\u009f]{{1,{MAX_METADATA_KEY_LENGTH}}}$"
 FILENAME_PATTERN = r"^[^/\\\u0000-\u001f\u007f-\u009f]*$"
 _SPACES = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _NO_TAG = r"|\u0000-\u001f\u007f-\u009f"

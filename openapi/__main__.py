@@ -1,13 +1,18 @@
 """`python -m openapi` writes every generated document; with `--check` it fails if one is not as it would be written."""
 
 import sys
+from pathlib import Path
 
 from openapi import DOCUMENT, ERRORS, REFERENCE, ROOT, document, errors_page, reference
 
 
-def main() -> int:
+def documents() -> dict[Path, str]:
     made = document.made()
-    written = {DOCUMENT: document.as_yaml(made), REFERENCE: reference.made(made), ERRORS: errors_page.made()}
+    return {DOCUMENT: document.as_yaml(made), REFERENCE: reference.made(made), ERRORS: errors_page.made()}
+
+
+def main() -> int:
+    written = documents()
     stale = [file for file, text in written.items() if not file.exists() or file.read_text() != text]
     if "--check" in sys.argv[1:]:
         for file in stale:

@@ -69,7 +69,7 @@ def of_gateway() -> list[Problem]:
 
 def every() -> list[Problem]:
     """By status, then name; what both the service and the gateway have is told once, in the service's words."""
-    known = {problem.slug: problem for problem in (*of_gateway(), *map(of, _descendants(Failure)))}
+    known = {problem.slug: problem for problem in (*of_gateway(), *map(of, failures()))}
     return ordered(known.values())
 
 
@@ -77,10 +77,11 @@ def ordered(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(problems, key=lambda problem: (problem.status, problem.slug))
 
 
-def _descendants(kind: type[Failure]) -> Iterable[type[Failure]]:
+def failures(kind: type[Failure] = Failure) -> Iterable[type[Failure]]:
+    """All kinds of them."""
     for each in kind.__subclasses__():
         yield each
-        yield from _descendants(each)
+        yield from failures(each)
 
 
 def _problem(slug: str, status: HTTPStatus, title: str, example: Failure, headers: tuple[str, ...]) -> Problem:

@@ -20,7 +20,7 @@ PRODUCT = "chalicelib"
 def failures(function: Callable[..., Any]) -> set[type[Failure]]:
     found: set[type[Failure]] = set()
     seen: set[Any] = set()
-    waiting = [function]
+    waiting = [function, inspect.unwrap(function)]
     while waiting:
         one = waiting.pop()
         if one not in seen and _is_ours(one):

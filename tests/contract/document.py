@@ -2,7 +2,7 @@
 
 import json
 import re
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,25 @@ import jsonschema_rs
 import yaml
 from httpx import Response
 
+from tests.contract.builders import NO_IMAGE, NO_TAG
+
 Schema = dict[str, Any]
 
 FILE = Path(__file__).parents[2] / "design-docs" / "openapi" / "tagged-image-manager.yml"
 OF_HTTP = {"content-type", "content-length", "date", "connection"}
 NOT_OF_AN_OPERATION = {401: "unauthorized", 404: "not-found", 413: "payload-too-large"}
 """What the gateway says of a request that the document does not describe."""
+
+
+def calls() -> list[str]:
+    """Each with its permission, for an image, a tag and a name that could be."""
+    values = {"{image_id}": str(NO_IMAGE), "{tag_id}": str(NO_TAG), "{name}": "ct"}
+    return [
+        f"{method.upper()} {reduce(lambda text, name: text.replace(name, values[name]), values, path)}"
+        f" {operation['x-permission']}"
+        for path, methods in _document()["paths"].items()
+        for method, operation in methods.items()
+    ]
 
 
 def hold(response: Response) -> None:

@@ -15,6 +15,7 @@ from tests.contract.builders import (
     registered,
     tag_path,
 )
+from tests.contract.document import calls
 from tests.contract.routes import ROUTES, Route
 
 WITH_BODY = [route for route in ROUTES if route.takes_body]
@@ -49,6 +50,10 @@ NASTY = [
     "\ufffe",
     "x" * 3000,
 ]
+
+
+def test_the_document_describes_these_calls_with_these_permissions() -> None:
+    assert sorted(calls()) == sorted(f"{route.method} {route.path} {route.needs}" for route in ROUTES)
 
 
 # Shape

@@ -1,6 +1,8 @@
 """What Schemathesis needs to know beside the document: OpenAPI 3.0 has no words for it. Schemathesis loads it."""
 
+import re
 from typing import Any
+from urllib.parse import unquote
 
 import schemathesis
 from schemathesis import Case, HookContext, Response
@@ -26,6 +28,7 @@ def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
     """Makes a request that fits the schema fit the sentences beside it. One that is meant to be wrong stays so."""
     if case.meta is None or case.meta.generation.mode.is_negative:
         return
+    _name(case)
     if case.query:
         if "cursor" in case.query:
             case.query = dict(_next_pages.get(case.path, {}))
@@ -41,6 +44,13 @@ def after_call(_: HookContext, case: Case[Any], response: Response) -> None:
         if cursor:
             kept = {name: value for name, value in (case.query or {}).items() if name not in PLACES}
             _next_pages[case.path] = {**kept, "cursor": cursor}
+
+
+def _name(case: Case[Any]) -> None:
+    """A name that an answer gave is sent as it is: a percent sign in it may make it another, that no tag can have."""
+    name = unquote(str(case.path_parameters.get("name", "ct")))
+    if not name.strip() or not re.fullmatch(r"[^|\x00-\x1f\x7f-\x9f]+", name):
+        case.path_parameters["name"] = "ct"
 
 
 def _choose(query: dict[str, Any]) -> None:

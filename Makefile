@@ -9,8 +9,12 @@ endif
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+NODE := $(BIN)/node
+LINTER := openapi/node_modules/.ready
+CLIENT := tests/clients/typescript/node_modules/.ready
+DOCUMENT := design-docs/openapi/tagged-image-manager.yml
 
-.PHONY: serve test lint format diagrams token lock clean help
+.PHONY: serve test lint docs diagrams format token lock clean help
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -18,14 +22,20 @@ help: ## say what there is to make
 serve: $(READY) ## run the whole service on this machine (PORT, STATE, WORKERS)
 	@exec $(BIN)/python -m local serve --port $(PORT) --state $(STATE) --workers $(WORKERS)
 
-test: $(READY) ## run every test (ARGS for pytest's own)
+test: $(READY) $(CLIENT) ## run every test (ARGS for pytest's own)
 	@$(BIN)/python -m pytest $(ARGS)
 
-lint: $(READY) ## check style, types and arrows
+lint: $(READY) $(LINTER) ## check style, types, arrows and the OpenAPI document
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m openapi --check
+	@REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(NODE) \
+		openapi/node_modules/@redocly/cli/bin/cli.js lint --config openapi/redocly.yaml $(DOCUMENT)
+
+docs: $(READY) diagrams ## write what is generated of the design documents
+	@$(BIN)/python -m openapi
 
 format: $(READY) ## put the code into shape
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -48,7 +58,7 @@ lock: $(READY) ## pin what pyproject.toml asks for in both requirements files
 
 clean: ## remove the virtual environment and the local data
 	@if [ -L $(STATE)/postgres ]; then rm -rf "$$(readlink $(STATE)/postgres)"; fi
-	@rm -rf $(VENV) $(STATE)
+	@rm -rf $(VENV) $(STATE) $(dir $(LINTER)) $(dir $(CLIENT))
 
 $(READY): requirements-dev.txt
 	@python=$$(sh local/find-python) || exit 1; \
@@ -57,3 +67,8 @@ $(READY): requirements-dev.txt
 	$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements-dev.txt && \
 	touch $@
 	@if [ -d .git ] && [ -z "$$CI" ]; then $(BIN)/pre-commit install >/dev/null 2>&1 || true; fi
+
+# npm comes with the virtual environment; no package runs a script of its own.
+%/node_modules/.ready: %/package-lock.json | $(READY)
+	@echo "Setting up $(@D)"
+	@cd $* && $(CURDIR)/$(BIN)/npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && touch node_modules/.ready

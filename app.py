@@ -11,7 +11,7 @@ from chalicelib.database import migrations
 from chalicelib.events import housekeeping, reconciliation, storage
 from chalicelib.routes.access_log import access_log
 from chalicelib.routes.images import images
-from chalicelib.routes.request import CORS
+from chalicelib.routes.route import CORS
 from chalicelib.routes.search import search
 from chalicelib.routes.tags import tags
 from chalicelib.routes.upload import RAW_TYPES, upload

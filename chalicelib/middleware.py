@@ -10,7 +10,8 @@ from chalice.app import Request, Response
 from chalicelib import errors
 from chalicelib.aws import access_log
 from chalicelib.aws.access_log import Entry, UndeliveredError
-from chalicelib.routes.request import CORS, caller
+from chalicelib.routes.request import caller
+from chalicelib.routes.route import CORS
 from chalicelib.telemetry import Touched, begin, count, logger
 
 MAX_USER_AGENT = 512

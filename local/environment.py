@@ -2,6 +2,7 @@
 
 import os
 from typing import Any
+from urllib.parse import urljoin
 
 from local import ROOT
 from local.emulator import ACCOUNT
@@ -19,11 +20,16 @@ _DEFAULTS = {
 def of_service(stack: dict[str, Any]) -> dict[str, str]:
     """Settings of the product in the caller's environment pass through; whatever names a part of the stack does not."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return _DEFAULTS | inherited | database(stack["database_url"]) | _aws(stack) | _resources(stack)
+    return _DEFAULTS | _links(stack) | inherited | database(stack["database_url"]) | _aws(stack) | _resources(stack)
 
 
 def database(url: str) -> dict[str, str]:
     return {"DATABASE_URL": url.replace("postgresql://", "postgresql+psycopg2://", 1), "PYTHONPATH": str(ROOT)}
+
+
+def _links(stack: dict[str, Any]) -> dict[str, str]:
+    """A problem's type leads to its explanation."""
+    return {"PROBLEM_TYPE_BASE": urljoin(stack["api_url"], "/docs/errors") + "#"}
 
 
 def _resources(stack: dict[str, Any]) -> dict[str, str]:

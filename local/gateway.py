@@ -49,6 +49,8 @@ class Gateway:
         await _send(send, answer)
 
     async def _answer(self, request: Request, receive: Receive) -> Answer:
+        if request.method == "GET" and (page := self._page(request)):
+            return page
         match = self._api.find(request.raw_path)
         if match is None:
             raise Refused("MISSING_AUTHENTICATION_TOKEN")
@@ -62,6 +64,15 @@ class Gateway:
         body = await _body(receive)
         event = proxy_event.build(request, match, claims, body, self._api.binary_types)
         return await self._invoke(event, request.id)
+
+    @staticmethod
+    def _page(request: Request) -> Answer | None:
+        """Of the documents, which stand beside the API."""
+        if not request.raw_path.startswith("/docs"):
+            return None
+        from local import documents  # noqa: PLC0415  most runs of the stack never show them
+
+        return documents.answer(request.raw_path, "".join(request.header("host")[-1:]))
 
     async def _authorize(self, request: Request, method: Method) -> Claims | None:
         if method.scopes is None:

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,6 +66,13 @@ class LambdaContext:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[dict[str, Any]]:
     """The whole service, running: the contents of its stack.json."""
+    with running_stack() as description:
+        yield description
+
+
+@contextmanager
+def running_stack() -> Iterator[dict[str, Any]]:
+    """With data of its own."""
     # Not among pytest's own directories: PostgreSQL, when root runs the tests, is another user, who cannot enter them.
     home = Path(tempfile.mkdtemp(prefix="stack-"))
     home.chmod(0o711)

@@ -1,8 +1,9 @@
-"""The access log, for admins."""
+"""Who did what, when, and from where."""
 
-from chalice.app import Blueprint, Request, Response
+from chalice.app import Blueprint, Request
 
-from chalicelib.routes.request import answer, next_link, route
+from chalicelib.routes.answers import Listed
+from chalicelib.routes.route import route
 from chalicelib.routes.shapes.access_log import AccessLogQuery, AccessRecord
 from chalicelib.routes.shapes.base import Listing, PageMeta, sealed
 from chalicelib.services import access_log as service
@@ -11,8 +12,12 @@ from chalicelib.services.callers import Permission
 access_log = Blueprint(__name__)
 
 
-@route(access_log, "GET", "/access-log", needs=Permission.ADMIN, query=AccessLogQuery)
-def find(request: Request, wanted: AccessLogQuery) -> Response:
+@route(access_log, "GET /access-log", "listAccessLog", needs=Permission.ADMIN, query=AccessLogQuery)
+def find(request: Request, wanted: AccessLogQuery) -> Listed[AccessRecord]:
+    """List requests to the service, newest first.
+
+    Those of one user, on one image or tag, or of one day; with none of these, of the last 30 days. Paged by cursor
+    only, and without totals."""
     rows = service.find(wanted.by(), wanted.period(), wanted.limit + 1, wanted.after())
     shown, more = rows[: wanted.limit], len(rows) > wanted.limit
     meta = PageMeta(
@@ -23,5 +28,4 @@ def find(request: Request, wanted: AccessLogQuery) -> Response:
         total_results=None,
         total_relation=None,
     )
-    records = [AccessRecord.of(entry) for entry, _ in shown]
-    return answer(Listing(results=records, meta=meta), headers=next_link(request, meta.next_cursor))
+    return Listed(Listing(results=[AccessRecord.of(entry) for entry, _ in shown], meta=meta), request)

@@ -1,13 +1,13 @@
-"""Tags: list, create, rename, merge, delete, and the images of one."""
+"""Tags, and the images of one."""
 
-from http import HTTPStatus
-
-from chalice.app import Blueprint, Request, Response
+from chalice.app import Blueprint, Request
 
 from chalicelib.database import search
 from chalicelib.database import tags as table
 from chalicelib.database.engine import reading, transaction
-from chalicelib.routes.request import answer, listing, nothing, path_id, route, url_for
+from chalicelib.routes.answers import Answered, Created, Listed, Located, Nothing, listing, url_for
+from chalicelib.routes.route import route
+from chalicelib.routes.shapes.fields import TagId
 from chalicelib.routes.shapes.images import ImageRecord
 from chalicelib.routes.shapes.search import BrowseQuery
 from chalicelib.routes.shapes.tags import Merge, TagDraft, TagQuery, TagRecord
@@ -17,49 +17,65 @@ from chalicelib.services.callers import Permission
 tags = Blueprint(__name__)
 
 
-@route(tags, "GET", "/tags", needs=Permission.READ, query=TagQuery)
-def browse(request: Request, wanted: TagQuery) -> Response:
+@route(tags, "GET /tags", "listTags", needs=Permission.READ, query=TagQuery)
+def browse(request: Request, wanted: TagQuery) -> Listed[TagRecord]:
+    """List tags alphabetically, all or those that match a pattern."""
     with reading() as session:
         page = table.find(session, wanted.match, wanted.window(str))
         return listing(request, wanted, page, [TagRecord.of(tag) for tag in page.rows], key=lambda row: row.name)
 
 
-@route(tags, "POST", "/tags", needs=Permission.WRITE, body=TagDraft)
-def create(request: Request, draft: TagDraft) -> Response:
+@route(tags, "POST /tags", "createTag", needs=Permission.WRITE, body=TagDraft)
+def create(request: Request, draft: TagDraft) -> Created[TagRecord] | Located[TagRecord]:
+    """Create a tag.
+
+    A name that exists already is answered with the existing tag and 200, so that nobody has to ask first."""
     with transaction() as session:
         tag, new = service.create(session, draft.name)
-    location = {"Location": url_for(request, f"/tags/{tag.id}")}
-    return answer(TagRecord.of(tag), HTTPStatus.CREATED if new else HTTPStatus.OK, location)
+    answer = Created if new else Located
+    return answer(TagRecord.of(tag), url_for(request, f"/tags/{tag.id}"))
 
 
-@route(tags, "GET", "/tags/{tag_id}", needs=Permission.READ)
-def get(_: Request, tag_id: str) -> Response:
+@route(tags, "GET /tags/{tag_id}", "getTag", needs=Permission.READ)
+def get(_: Request, tag_id: TagId) -> Answered[TagRecord]:
+    """Get one tag."""
     with reading() as session:
-        return answer(TagRecord.of(service.get(session, path_id(tag_id, "tag_id"))))
+        return Answered(TagRecord.of(service.get(session, tag_id)))
 
 
-@route(tags, "PUT", "/tags/{tag_id}", needs=Permission.WRITE, body=TagDraft)
-def rename(_: Request, draft: TagDraft, tag_id: str) -> Response:
+@route(tags, "PUT /tags/{tag_id}", "renameTag", needs=Permission.WRITE, body=TagDraft)
+def rename(_: Request, draft: TagDraft, tag_id: TagId) -> Answered[TagRecord]:
+    """Rename a tag.
+
+    It keeps its id and its images. A name that another tag has is refused with 409, which points to the merge."""
     with transaction() as session:
-        return answer(TagRecord.of(service.rename(session, path_id(tag_id, "tag_id"), draft.name)))
+        return Answered(TagRecord.of(service.rename(session, tag_id, draft.name)))
 
 
-@route(tags, "DELETE", "/tags/{tag_id}", needs=Permission.WRITE)
-def delete(_: Request, tag_id: str) -> Response:
+@route(tags, "DELETE /tags/{tag_id}", "deleteTag", needs=Permission.WRITE)
+def delete(_: Request, tag_id: TagId) -> Nothing:
+    """Delete a tag.
+
+    Its images stay; they only lose the tag."""
     with transaction() as session:
-        service.delete(session, path_id(tag_id, "tag_id"))
-    return nothing()
+        service.delete(session, tag_id)
+    return Nothing()
 
 
-@route(tags, "POST", "/tags/{tag_id}/merge", needs=Permission.WRITE, body=Merge)
-def merge_into(_: Request, merge: Merge, tag_id: str) -> Response:
+@route(tags, "POST /tags/{tag_id}/merge", "mergeTag", needs=Permission.WRITE, body=Merge)
+def merge_into(_: Request, merge: Merge, tag_id: TagId) -> Answered[TagRecord]:
+    """Merge a tag into another.
+
+    Every image of the tag in the path gets the tag in the body, once; then the tag in the path is gone. The answer is
+    the tag that is left."""
     with transaction() as session:
-        return answer(TagRecord.of(service.merge(session, path_id(tag_id, "tag_id"), merge.into)))
+        return Answered(TagRecord.of(service.merge(session, tag_id, merge.into)))
 
 
-@route(tags, "GET", "/tags/{tag_id}/images", needs=Permission.READ, query=BrowseQuery)
-def browse_images(request: Request, wanted: BrowseQuery, tag_id: str) -> Response:
+@route(tags, "GET /tags/{tag_id}/images", "listImagesOfTag", needs=Permission.READ, query=BrowseQuery)
+def browse_images(request: Request, wanted: BrowseQuery, tag_id: TagId) -> Listed[ImageRecord]:
+    """List the images of a tag, newest first."""
     with reading() as session:
-        tag = service.known(session, path_id(tag_id, "tag_id"))
+        tag = service.known(session, tag_id)
         page = search.find(session, wanted.criteria(tag), wanted.window(int))
         return listing(request, wanted, page, [ImageRecord.of(image) for image in page.rows], key=lambda row: row.id)

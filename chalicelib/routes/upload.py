@@ -1,29 +1,20 @@
 """How files come in: the one shot through the service, and the later steps of an upload to the storage."""
 
-from http import HTTPStatus
 from typing import cast
 
-from chalice.app import Blueprint, Request, Response
+from chalice.app import Blueprint, Request
 
 from chalicelib.database.engine import transaction
-from chalicelib.errors import InvalidRequest, PayloadTooLarge
-from chalicelib.routes.request import answer, caller, media_type, parsed_body, parsed_query, path_id, route, url_for
-from chalicelib.routes.shapes.base import Query
-from chalicelib.routes.shapes.images import (
-    ImageRecord,
-    MultipartUpload,
-    OneShot,
-    RawOneShot,
-    Upload,
-    UploadedParts,
-    UploadRequest,
-)
+from chalicelib.errors import InvalidRequest
+from chalicelib.routes.answers import Answered, Created, url_for
+from chalicelib.routes.request import caller, media_type
+from chalicelib.routes.route import Raw, route
+from chalicelib.routes.shapes.fields import ImageId
+from chalicelib.routes.shapes.images import ImageRecord
+from chalicelib.routes.shapes.uploads import MultipartUpload, OneShot, RawOneShot, Upload, UploadedParts, UploadRequest
 from chalicelib.services import uploads
 from chalicelib.services.callers import Permission
 from chalicelib.services.uploads import Draft, PresignedParts
-
-MAX_PAYLOAD_BYTES = 3_960_000
-"""As base64 in the proxy event this stays within the 6 MB that Lambda takes."""
 
 RAW_TYPES = [
     "application/octet-stream",
@@ -44,45 +35,51 @@ RAW_TYPES = [
 upload = Blueprint(__name__)
 
 
-@route(upload, "POST", "/upload", needs=Permission.WRITE, query=None, content_types=["application/json", *RAW_TYPES])
-def store(request: Request) -> Response:
-    if len(request.raw_body) > MAX_PAYLOAD_BYTES:
-        raise PayloadTooLarge(
-            f"A one-shot upload takes at most {MAX_PAYLOAD_BYTES} bytes; for a larger file"
-            " register the image with POST /v1/images and PUT the file to the URL that this gives."
-        )
-    draft, data = _raw(request) if media_type(request) in RAW_TYPES else _json(request)
+@route(
+    upload,
+    "POST /upload",
+    "uploadImage",
+    needs=Permission.WRITE,
+    body=OneShot,
+    raw=Raw(RAW_TYPES, RawOneShot),
+)
+def store(request: Request, shot: OneShot | RawOneShot) -> Created[ImageRecord]:
+    """Upload an image in one request.
+
+    Either as JSON with the file in base64, or as the raw bytes, of one of the listed types, with the filename and the
+    tags in the query. The payload as sent holds at most 3,960,000 bytes; larger files are registered with
+    `POST /images`."""
+    draft, data = _raw(request, shot) if isinstance(shot, RawOneShot) else (shot.draft(), shot.image_data)
     with transaction() as session:
         image = uploads.store(session, caller(request), draft, data)
-        location = {"Location": url_for(request, f"/images/{image.id}")}
-        return answer(ImageRecord.of(image), HTTPStatus.CREATED, location)
+        return Created(ImageRecord.of(image), url_for(request, f"/images/{image.id}"))
 
 
-@route(upload, "POST", "/images/{image_id}/upload", needs=Permission.WRITE, body=UploadRequest)
-def renew(_: Request, wanted: UploadRequest, image_id: str) -> Response:
+@route(upload, "POST /images/{image_id}/upload", "renewUpload", needs=Permission.WRITE, body=UploadRequest)
+def renew(_: Request, wanted: UploadRequest, image_id: ImageId) -> Answered[Upload] | Answered[MultipartUpload]:
+    """Get a fresh upload URL, or the URLs of a multipart upload.
+
+    For an image whose file is not there yet. Above 100 MB, or when asked for, the file goes up in parts: PUT each to
+    its URL, keep the `ETag` of each answer, and finish with `POST /images/{image_id}/upload/complete`. A multipart
+    upload once begun goes on: asking again gives fresh URLs for the same parts."""
     with transaction() as session:
-        number = path_id(image_id, "image_id")
-        presigned = uploads.renew(session, number, multipart=wanted.multipart)
+        presigned = uploads.renew(session, image_id, multipart=wanted.multipart)
     if isinstance(presigned, PresignedParts):
-        return answer(MultipartUpload.of(number, presigned))
-    return answer(Upload.of(number, presigned))
+        return Answered(MultipartUpload.of(image_id, presigned))
+    return Answered(Upload.of(image_id, presigned))
 
 
-@route(upload, "POST", "/images/{image_id}/upload/complete", needs=Permission.WRITE, body=UploadedParts)
-def complete(_: Request, uploaded: UploadedParts, image_id: str) -> Response:
+@route(upload, "POST /images/{image_id}/upload/complete", "completeUpload", needs=Permission.WRITE, body=UploadedParts)
+def complete(_: Request, uploaded: UploadedParts, image_id: ImageId) -> Answered[ImageRecord]:
+    """Finish a multipart upload.
+
+    Names every part with the `ETag` that the storage gave for it. Safe to repeat."""
     with transaction() as session:
-        image = uploads.complete(session, path_id(image_id, "image_id"), uploaded.etags())
-        return answer(ImageRecord.of(image))
+        return Answered(ImageRecord.of(uploads.complete(session, image_id, uploaded.etags())))
 
 
-def _json(request: Request) -> tuple[Draft, bytes]:
-    parsed_query(request, Query)
-    shape = parsed_body(request, OneShot)
-    return shape.draft(), shape.image_data
-
-
-def _raw(request: Request) -> tuple[Draft, bytes]:
-    shape, data = parsed_query(request, RawOneShot), cast("bytes", request.raw_body)
+def _raw(request: Request, shot: RawOneShot) -> tuple[Draft, bytes]:
+    data = cast("bytes", request.raw_body)
     if not data:
         raise InvalidRequest.of("body", "must not be empty")
-    return Draft(shape.filename, media_type(request), len(data), tags=shape.tags), data
+    return Draft(shot.filename, media_type(request), len(data), tags=shot.tags), data

@@ -1,5 +1,7 @@
 """What may happen to a tag."""
 
+from typing import cast
+
 from sqlalchemy.orm import Session
 
 from chalicelib.database import tags as table
@@ -25,7 +27,9 @@ def known(session: Session, tag_id: int) -> int:
 def create(session: Session, name: str) -> tuple[CountedTag, bool]:
     """The tag of this name, and whether it is new."""
     new = name in table.create(session, [name])
-    return get(session, table.ensure(session, [name])[name]), new
+    tag_id = table.ensure(session, [name])[name]
+    touch(tags=[tag_id])
+    return cast("CountedTag", table.get_counted(session, tag_id)), new  # it cannot go while `ensure` holds it
 
 
 def rename(session: Session, tag_id: int, name: str) -> CountedTag:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterable
 from functools import cache
 from typing import IO, Any
@@ -111,7 +112,7 @@ def assert_problem(response: Response, status: int, field: str | None = None, sa
     assert response.headers["Access-Control-Allow-Origin"]
     assert exposed(response) >= EXPOSED
     problem: Record = response.json()
-    assert problem["type"].startswith("https://")
+    assert re.fullmatch(r"https?://.+[/#][a-z-]+", problem["type"])
     assert problem["title"]
     assert problem["detail"]
     assert problem["status"] == status

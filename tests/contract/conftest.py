@@ -1,4 +1,5 @@
-"""Clients of the running service, with real tokens. Nothing here knows how the service is made."""
+"""Clients of the running service, with real tokens, that hold every answer to the OpenAPI document. Nothing here knows
+how the service is made."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ import pytest
 from httpx import Client
 
 from local.tokens import machine_token, password_token
+from tests.contract import document
 
 ClientAs = Callable[[str], Client]
 
@@ -22,7 +24,10 @@ def client_with(stack: dict[str, Any]) -> Iterator[Callable[[str | None], Client
         @cache
         def made(token: str | None) -> Client:
             headers = {"Authorization": f"Bearer {token}"} if token else {}
-            return open_clients.enter_context(Client(base_url=stack["api_url"], headers=headers, timeout=60))
+            hooks = {"response": [document.hold]}
+            return open_clients.enter_context(
+                Client(base_url=stack["api_url"], headers=headers, timeout=60, event_hooks=hooks)
+            )
 
         yield made
 

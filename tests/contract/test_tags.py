@@ -114,7 +114,7 @@ def test_a_name_is_needed(editor: Client, unique: str) -> None:
 def test_what_is_not_there_is_not_found(editor: Client, method: str, path: str, body: Record | None) -> None:
     problem = assert_problem(editor.request(method, f"/tags/{NO_TAG}{path}", json=body), 404)
 
-    assert problem["type"].endswith("/tag-not-found")
+    assert problem["type"].endswith("tag-not-found")
 
 
 @pytest.mark.parametrize("tag_id", BAD_IDS)
@@ -177,7 +177,7 @@ def test_a_rename_onto_another_tag_points_to_merge(editor: Client, unique: str, 
     response = rename(editor, tag_id, form.format(unique))
 
     problem = assert_problem(response, 409, saying="merge")
-    assert problem["type"].endswith("/tag-name-taken")
+    assert problem["type"].endswith("tag-name-taken")
     assert str(holder) in problem["detail"]
     assert tag(editor, tag_id)["name"] == f"{unique} old"
 

@@ -412,7 +412,7 @@ def test_a_present_image_takes_no_other_file(editor: Client) -> None:
 
     for body in ({}, {"multipart": True}):
         problem = assert_problem(editor.post(f"/images/{image['id']}/upload", json=body), 409)
-        assert problem["type"].endswith("/image-already-present")
+        assert problem["type"].endswith("image-already-present")
 
 
 def test_a_file_that_comes_while_its_image_is_in_the_bin_is_there_after_the_restore(editor: Client) -> None:

@@ -10,14 +10,11 @@ from local import ROOT
 
 PAGES = [*ROOT.glob("*.md"), *sorted((ROOT / "design-docs").rglob("*.md"))]
 
-NOT_YET = {ROOT / "design-docs" / "errors.md", ROOT / "design-docs" / "openapi" / "generated-tagged-image-manager.md"}
-"""They come with the API's own document."""
-
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
     for target, anchor in links(page):
-        assert target.exists() or target in NOT_YET, target
+        assert target.exists(), target
         assert not anchor or anchor in anchors(target.read_text()), f"{target}#{anchor}"
 
 

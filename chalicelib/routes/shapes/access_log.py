@@ -9,11 +9,12 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from chalicelib.aws.access_log import Entry, Index, Period, Position
 from chalicelib.errors import InvalidRequest
-from chalicelib.routes.shapes.base import MAX_LIMIT, Answer, Query, opened
-from chalicelib.routes.shapes.text import Number, Timestamp, refused
+from chalicelib.routes.shapes.base import MAX_LIMIT, Answer, Cursor, Limit, Query, opened
+from chalicelib.routes.shapes.fields import EndTimestamp, Id, StartTimestamp, says, when
+from chalicelib.routes.shapes.text import refused
 from chalicelib.services.access_log import kept
 
-Id = Annotated[Number, Field(ge=1, le=2**63 - 1)]
+ONE_KEY = "Only one of `user_id`, `image_id`, `tag_id` and `day` may be given."
 
 
 def _iso_date(text: Any) -> Any:
@@ -23,14 +24,29 @@ def _iso_date(text: Any) -> Any:
 
 
 class AccessLogQuery(Query):
-    user_id: Annotated[str, Field(min_length=1, max_length=255)] | None = None
-    image_id: Id | None = None
-    tag_id: Id | None = None
-    day: Annotated[date, BeforeValidator(_iso_date)] | None = None
-    start_timestamp: Timestamp | None = None
-    end_timestamp: Timestamp | None = None
-    limit: Annotated[Number, Field(ge=1, le=MAX_LIMIT)] = MAX_LIMIT
-    cursor: str | None = None
+    user_id: (
+        Annotated[
+            str,
+            Field(min_length=1, max_length=255),
+            says(
+                f"Requests of this caller: `sub` of a person, `client_id` of a machine. {ONE_KEY}",
+                "5f1b7c1e-0d5c-4a53-9f0a-3a8f2f7a9c11",
+            ),
+        ]
+        | None
+    ) = None
+    image_id: (
+        Annotated[Id, says(f"Requests that touched this image. {ONE_KEY}", 246_471_733_248_007, format="int64")] | None
+    ) = None
+    tag_id: Annotated[Id, says(f"Requests that touched this tag. {ONE_KEY}", 1, format="int64")] | None = None
+    day: (
+        Annotated[date, BeforeValidator(_iso_date), says(f"Requests of this day, in UTC. {ONE_KEY}", "2026-01-31")]
+        | None
+    ) = None
+    start_timestamp: StartTimestamp | None = None
+    end_timestamp: EndTimestamp | None = None
+    limit: Limit = MAX_LIMIT
+    cursor: Cursor | None = None
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:
@@ -75,19 +91,21 @@ class AccessLogQuery(Query):
 
 @dataclass
 class AccessRecord(Answer):
-    request_id: str
-    timestamp: int
-    user_id: str
-    client_id: str
-    source_ip: str | None
-    user_agent: str | None
-    method: str
-    route: str
-    path: str
-    status: int
-    duration_ms: int
-    image_ids: list[int]
-    tag_ids: list[int]
+    request_id: Annotated[str, says("The `X-Request-Id` of the answer.", "c6af9ac6-7b61-11e6-9a41-93e8deadbeef")]
+    timestamp: Annotated[int, when("when it came", 1_700_000_000)]
+    user_id: Annotated[
+        str, says("`sub` of a person, `client_id` of a machine.", "5f1b7c1e-0d5c-4a53-9f0a-3a8f2f7a9c11")
+    ]
+    client_id: Annotated[str, says("The application that the token was made for.", "3n4b5urk1ft4fl3mg5e62d9ado")]
+    source_ip: Annotated[str | None, says("The address that it came from.", "192.0.2.7")]
+    user_agent: Annotated[str | None, says("What the client calls itself.", "categorizer/2.1")]
+    method: Annotated[str, says("The HTTP method.", "PUT")]
+    route: Annotated[str, says("The path with names for its parameters.", "/images/{image_id}")]
+    path: Annotated[str, says("The path as it was sent.", "/v1/images/246471733248007")]
+    status: Annotated[int, says("The HTTP status of the answer.", 200)]
+    duration_ms: Annotated[int, says("How long the service took, in milliseconds.", 12)]
+    image_ids: Annotated[list[int], says("Images that the request read or changed one by one.", [246_471_733_248_007])]
+    tag_ids: Annotated[list[int], says("Tags that it did.", [1])]
 
     @classmethod
     def of(cls, entry: Entry) -> Self:

@@ -6,20 +6,34 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from chalicelib.database.pages import Page, Window
 from chalicelib.errors import InvalidRequest
-from chalicelib.routes.shapes.text import CONTROL, Number, Truth, refused
+from chalicelib.routes.shapes.fields import Number, Truth, says
+from chalicelib.routes.shapes.text import CONTROL, refused
 
 MAX_LIMIT = 100
 MAX_OFFSET = 10_000
+CURSOR_EXAMPLE = "MjQ2NDcxNzMzMjQ4MDA3"
+
+Limit = Annotated[Number, Field(ge=1, le=MAX_LIMIT), says("The most results to give.", 50)]
+Cursor = Annotated[
+    str,
+    says(
+        "Goes on behind an earlier page: its `meta.next_cursor`, as it is, beside the same conditions.",
+        CURSOR_EXAMPLE,
+        format="cursor",
+    ),
+]
 
 
 class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    max_bytes: ClassVar[int | None] = None
 
 
 class Query(BaseModel):
@@ -30,12 +44,33 @@ class Answer:
     """A dataclass: what we say ourselves needs no validation, which would be most of the cost of a page."""
 
 
+AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
+
+
 class Paging(Query):
-    limit: Annotated[Number, Field(ge=1, le=MAX_LIMIT)] = MAX_LIMIT
-    page: Annotated[Number, Field(ge=0)] | None = None
-    offset: Annotated[Number, Field(ge=0, le=MAX_OFFSET)] | None = None
-    cursor: str | None = None
-    total: Truth = True
+    limit: Limit = MAX_LIMIT
+    page: (
+        Annotated[
+            Number,
+            Field(ge=0),
+            says(
+                f"Which page, from 0 on; `page * limit` is at most {MAX_OFFSET:,}. Not beside `offset` or `cursor`.",
+                0,
+                maximum=MAX_OFFSET,
+            ),
+        ]
+        | None
+    ) = None
+    offset: (
+        Annotated[
+            Number,
+            Field(ge=0, le=MAX_OFFSET),
+            says("How many to pass over. Not beside `page` or `cursor`.", 0),
+        ]
+        | None
+    ) = None
+    cursor: Cursor | None = None
+    total: Annotated[Truth, says("Whether to count all that match; `false` is quicker.")] = True
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -59,12 +94,18 @@ class Paging(Query):
 
 @dataclass
 class PageMeta(Answer):
-    limit: int
-    current_page: int | None
-    has_more_pages: bool
-    next_cursor: str | None
-    total_results: int | None
-    total_relation: str | None
+    limit: Annotated[int, says("The limit that applied.", 100)]
+    current_page: Annotated[int | None, says("Counted from 0; null when paging by cursor.", 0)]
+    has_more_pages: Annotated[bool, says("Whether there are more results behind these.", True)]
+    next_cursor: Annotated[
+        str | None, says("Give it as `cursor` to get the next page; null on the last one.", CURSOR_EXAMPLE)
+    ]
+    total_results: Annotated[
+        int | None, says("How many match in all, up to 10,000; null where they were not counted.", 1234)
+    ]
+    total_relation: Annotated[
+        Literal["eq", "gte"] | None, says("Whether `total_results` is exact (`eq`) or at least so many (`gte`).", "eq")
+    ]
 
     @classmethod
     def of(cls, paging: Paging, page: Page[Any], next_key: Any) -> Self:
@@ -79,8 +120,8 @@ class PageMeta(Answer):
 
 
 @dataclass
-class Listing(Answer):
-    results: Sequence[Answer]
+class Listing(Answer, Generic[AnyAnswer]):
+    results: Annotated[Sequence[AnyAnswer], says("This page of the list.")]
     meta: PageMeta
 
 

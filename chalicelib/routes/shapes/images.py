@@ -3,28 +3,37 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from chalicelib.aws.storage import PresignedUpload
 from chalicelib.database.images import FoundImage
-from chalicelib.database.tables import Image
-from chalicelib.routes.shapes.base import Answer, Body, Query
-from chalicelib.routes.shapes.text import (
-    Base64Data,
+from chalicelib.database.tables import Image, Status
+from chalicelib.routes.shapes.base import Answer, Body
+from chalicelib.routes.shapes.fields import (
     ContentType,
     Filename,
+    ImageId,
     Metadata,
+    MetadataEntry,
     Sha256,
     Size,
+    TagId,
     TagNames,
-    content_type_of,
-    refused,
+    says,
+    when,
 )
+from chalicelib.routes.shapes.text import content_type_of, refused
 from chalicelib.services import images
 from chalicelib.services.images import MAX_TAGS, Change
-from chalicelib.services.uploads import Draft, PresignedParts
+from chalicelib.services.uploads import Draft
 
-Tags = Annotated[TagNames, Field(max_length=MAX_TAGS)]
+STORAGE_EXAMPLE = "https://images.example.s3.eu-central-1.amazonaws.com/images/2026-01-01/0b6f2c1e"
+DOWNLOAD_EXAMPLE = f"{STORAGE_EXAMPLE}?X-Amz-Signature=…"
+
+Tags = Annotated[
+    TagNames,
+    Field(max_length=MAX_TAGS),
+    says("Tags by name, at most 100; those that do not exist yet are created.", ["chest-xray", "urgent"]),
+]
 
 
 class ImageDraft(Body):
@@ -46,26 +55,15 @@ class ImageDraft(Body):
         )
 
 
-class OneShot(Body):
-    filename: Filename
-    image_data: Base64Data
-    content_type: ContentType | None = None
-    tags: Tags = Field(default_factory=list)
-    metadata: Metadata = Field(default_factory=dict)
-
-    def draft(self) -> Draft:
-        content_type = self.content_type or content_type_of(self.filename)
-        return Draft(self.filename, content_type, len(self.image_data), None, self.tags, self.metadata)
-
-
-class RawOneShot(Query):
-    """Beside the raw bytes as the body."""
-
-    filename: Filename
-    tags: Tags = Field(default_factory=list)
+def _as_validated(schema: dict[str, Any]) -> None:
+    """What `_says_something` refuses."""
+    schema["minProperties"] = 1
+    schema["properties"] = {name: field["anyOf"][0] for name, field in schema["properties"].items()}
 
 
 class ImageChange(Body):
+    model_config = ConfigDict(json_schema_extra=_as_validated)
+
     filename: Filename | None = None
     tags: Tags | None = None
     metadata: Metadata | None = None
@@ -82,59 +80,64 @@ class ImageChange(Body):
         return Change(self.filename, self.tags, self.metadata)
 
 
-class UploadRequest(Body):
-    multipart: bool = False
-
-
-class UploadedPart(Body):
-    part_number: Annotated[int, Field(ge=1, le=10_000)]
-    etag: Annotated[str, Field(min_length=1, max_length=255)]
-
-
-class UploadedParts(Body):
-    parts: Annotated[list[UploadedPart], Field(min_length=1, max_length=10_000)]
-
-    @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        if len({part.part_number for part in self.parts}) != len(self.parts):
-            raise refused("parts", "must not name a part_number twice")
-        return self
-
-    def etags(self) -> dict[int, str]:
-        return {part.part_number: part.etag for part in self.parts}
-
-
 @dataclass
 class TagRef(Answer):
-    id: int
-    name: str
+    id: TagId
+    name: Annotated[str, says("Normalised and trimmed.", "chest-xray")]
 
 
 @dataclass
 class ImageRecord(Answer):
-    id: int
-    status: str
-    filename: str
-    content_type: str
-    size: int
-    checksum_sha256: str | None
-    created_by: str
-    created_timestamp: int
-    uploaded_timestamp: int | None
-    url: str | None
-    url_expires_timestamp: int | None
-    tags: list[TagRef]
-    metadata: dict[str, Any]
-    attributes: dict[str, Any]
-    preview_url: str | None
-    rejection: str | None
+    id: ImageId
+    status: Annotated[
+        Status,
+        says(
+            "`pending`: its file has not come yet. `present`: the storage has it. `missing`: the storage has lost it."
+            " `rejected`: it came, but was refused; see `rejection`.",
+            "present",
+        ),
+    ]
+    filename: Annotated[str, says("Downloads are saved under it.", "chest.dcm")]
+    content_type: Annotated[str, says("The media type of the file.", "application/dicom")]
+    size: Annotated[
+        int,
+        says("Bytes: as declared until the file is there, then as the storage reports.", 35_000_000, format="int64"),
+    ]
+    checksum_sha256: Annotated[
+        str | None,
+        says(
+            "SHA-256 of the file, hexadecimal: as declared until the file is there, then as the storage reports, where"
+            " it does.",
+            "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        ),
+    ]
+    created_by: Annotated[
+        str,
+        says("Who registered it: `sub` of a person, `client_id` of a machine.", "5f1b7c1e-0d5c-4a53-9f0a-3a8f2f7a9c11"),
+    ]
+    created_timestamp: Annotated[int, when("when it was registered", 1_700_000_000)]
+    uploaded_timestamp: Annotated[int | None, when("when its file came; null while it is not there", 1_700_000_050)]
+    url: Annotated[
+        str | None,
+        says("A presigned GET of the file, which needs no token; null while the file is not there.", DOWNLOAD_EXAMPLE),
+    ]
+    url_expires_timestamp: Annotated[int | None, when("when `url` ends to work", 1_700_003_600)]
+    tags: Annotated[list[TagRef], says("Alphabetically.")]
+    metadata: Annotated[
+        dict[str, MetadataEntry], says("What the client keeps with the image.", {"ward": "B2", "urgent": True})
+    ]
+    attributes: Annotated[
+        dict[str, MetadataEntry], says("What was read from the file after the upload.", {"Modality": "CT"})
+    ]
+    preview_url: Annotated[str | None, says("A presigned GET of a preview; null where there is none.")]
+    rejection: Annotated[str | None, says("Why the file was refused; null unless it was.")]
 
     @classmethod
     def of(cls, image: Image | FoundImage) -> Self:
         download = images.download(image)
         return cls(
             id=image.id,
-            status=image.status,
+            status=Status(image.status),
             filename=image.filename,
             content_type=image.content_type,
             size=image.size,
@@ -150,46 +153,3 @@ class ImageRecord(Answer):
             preview_url=None,
             rejection=image.rejection,
         )
-
-
-@dataclass
-class Upload(Answer):
-    """Where and how to PUT the file; all null for a file of more than 5 GiB, which needs a multipart upload."""
-
-    id: int
-    upload_url: str | None
-    upload_headers: dict[str, str] | None
-    upload_expires_timestamp: int | None
-
-    @classmethod
-    def of(cls, image_id: int, presigned: PresignedUpload | None) -> Self:
-        if presigned is None:
-            return cls(id=image_id, upload_url=None, upload_headers=None, upload_expires_timestamp=None)
-        return cls(
-            id=image_id,
-            upload_url=presigned.url,
-            upload_headers=presigned.headers,
-            upload_expires_timestamp=presigned.expires_timestamp,
-        )
-
-
-@dataclass
-class Part(Answer):
-    part_number: int
-    url: str
-    size: int
-
-
-@dataclass
-class MultipartUpload(Answer):
-    id: int
-    parts: list[Part]
-    upload_expires_timestamp: int
-
-    @classmethod
-    def of(cls, image_id: int, presigned: PresignedParts) -> Self:
-        parts = [
-            Part(part_number=number, url=url, size=size)
-            for number, (url, size) in enumerate(zip(presigned.urls, presigned.sizes, strict=True), start=1)
-        ]
-        return cls(id=image_id, parts=parts, upload_expires_timestamp=presigned.expires_timestamp)

@@ -1,32 +1,41 @@
 """What a search or a browse may ask for."""
 
 from dataclasses import replace
-from typing import Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from chalicelib.database.search import Criteria
 from chalicelib.routes.shapes.base import Paging
-from chalicelib.routes.shapes.text import (
+from chalicelib.routes.shapes.fields import (
     AttributeKeyword,
     CallerId,
+    EndTimestamp,
+    ListedPattern,
     MetadataKey,
     MetadataValue,
-    Pattern,
+    StartTimestamp,
     TagNames,
-    Timestamp,
     Truth,
-    refused,
+    says,
 )
+from chalicelib.routes.shapes.text import METADATA_KEY_PATTERN, refused
 
 MAX_NAMES = 20
 MAX_PAIRS = 20
+METADATA_PARAMETER = METADATA_KEY_PATTERN.replace("^", r"^metadata\.", 1)
+ATTRIBUTE_PARAMETER = r"^attributes\.[A-Za-z0-9]{1,64}$"
+
+
+def few(description: str, *example: str) -> Any:
+    """Of a list of names; how many there may be in all lists together, no schema can say."""
+    return says(description, list(example), minItems=1, maxItems=MAX_NAMES)
 
 
 class BrowseQuery(Paging):
-    start_timestamp: Timestamp | None = None
-    end_timestamp: Timestamp | None = None
-    uploaded_only: Truth = False
+    start_timestamp: StartTimestamp | None = None
+    end_timestamp: EndTimestamp | None = None
+    uploaded_only: Annotated[Truth, says("Only images whose file is there.", True)] = False
 
     def criteria(self, tag_id: int | None = None) -> Criteria:
         return Criteria(
@@ -38,14 +47,43 @@ class BrowseQuery(Paging):
 
 
 class SearchQuery(BrowseQuery):
-    exact_tags: TagNames = Field(default_factory=list)
-    match_tags: list[Pattern] = Field(default_factory=list)
-    any_tags: TagNames = Field(default_factory=list)
-    exclude_tags: TagNames = Field(default_factory=list)
-    untagged: Truth = False
+    exact_tags: Annotated[TagNames, few("Every one of these tags is on the image.", "chest-xray", "urgent")] = Field(
+        default_factory=list
+    )
+    match_tags: Annotated[
+        list[ListedPattern],
+        few(
+            "For each of these patterns some tag on the image matches: `match_tags=chest%25` is any that begins with"
+            " chest.",
+            "Chest-XRay",
+        ),
+    ] = Field(default_factory=list)
+    any_tags: Annotated[TagNames, few("At least one of these tags is on the image.", "ct", "mr")] = Field(
+        default_factory=list
+    )
+    exclude_tags: Annotated[TagNames, few("None of these tags is on the image.", "rejected")] = Field(
+        default_factory=list
+    )
+    untagged: Annotated[Truth, says("Only images that have no tag at all.", False)] = False
     created_by: CallerId | None = None
-    metadata: dict[MetadataKey, MetadataValue] = Field(default_factory=dict)
-    attributes: dict[AttributeKeyword, MetadataValue] = Field(default_factory=dict)
+    metadata: Annotated[
+        dict[MetadataKey, MetadataValue],
+        says(
+            "Equality with an entry of the image's metadata, each as a parameter `metadata.<key>`: `metadata.ward=B2`."
+            " Numbers, booleans and null are written as in JSON.",
+            {"metadata.ward": "B2"},
+            **{"x-propertyNames": {"pattern": METADATA_PARAMETER}},
+        ),
+    ] = Field(default_factory=dict)
+    attributes: Annotated[
+        dict[AttributeKeyword, MetadataValue],
+        says(
+            "Equality with an attribute that was read from the file, each as a parameter `attributes.<Keyword>`:"
+            " `attributes.Modality=CT`.",
+            {"attributes.Modality": "CT"},
+            **{"x-propertyNames": {"pattern": ATTRIBUTE_PARAMETER}},
+        ),
+    ] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _few(self) -> Self:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from chalicelib.database.tags import CountedTag
 from chalicelib.routes.shapes.base import Answer, Body, Paging
-from chalicelib.routes.shapes.text import Pattern, TagName
+from chalicelib.routes.shapes.fields import Pattern, TagId, TagName, says
 
 
 class TagDraft(Body):
@@ -15,7 +15,11 @@ class TagDraft(Body):
 
 
 class Merge(Body):
-    into: Annotated[int, Field(ge=1, le=2**63 - 1)]
+    into: Annotated[
+        int,
+        Field(ge=1, le=2**63 - 1),
+        says("The id of the tag that is left: another than the one in the path.", 5, format="int64"),
+    ]
 
 
 class TagQuery(Paging):
@@ -24,9 +28,9 @@ class TagQuery(Paging):
 
 @dataclass
 class TagRecord(Answer):
-    id: int
-    name: str
-    image_count: int
+    id: TagId
+    name: Annotated[str, says("Normalised and trimmed.", "chest-xray")]
+    image_count: Annotated[int, says("How many images have it, those in the bin left out.", 1234)]
 
     @classmethod
     def of(cls, tag: CountedTag) -> Self:

@@ -1,4 +1,4 @@
-"""The kinds of text and number that the wire shapes are made of."""
+"""Which text and numbers are taken, and as what."""
 
 import base64
 import binascii
@@ -7,9 +7,8 @@ import math
 import mimetypes
 import re
 import unicodedata
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
 MAX_SIZE = 5 * 1024**4
@@ -23,6 +22,18 @@ LAST_TIMESTAMP = 253_402_300_799
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Unicode's control characters; and lone surrogates, which no encoding can carry."""
+
+CLEAN_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+"""CONTROL as the OpenAPI document says it; no lone surrogate comes over HTTP as one."""
+
+METADATA_KEY_PATTERN = rf"^[^\u0000-\u001f\u007f-\u009f]{{1,{MAX_METADATA_KEY_LENGTH}}}$"
+FILENAME_PATTERN = r"^[^/\\\u0000-\u001f\u007f-\u009f]*$"
+_SPACES = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_NO_TAG = r"|\u0000-\u001f\u007f-\u009f"
+TAG_NAME_PATTERN = rf"^[^{_NO_TAG}]*[^{_NO_TAG}{_SPACES}][^{_NO_TAG}]*$"
+LISTED_PATTERN = rf"^[^{_NO_TAG}]*$"
+BASE64_PATTERN = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$"
+LARGEST_NUMBER = 1e308
 
 NOT_STORABLE = re.compile(r"[\x00\ud800-\udfff]")
 """Of the strings that JSON can write, PostgreSQL keeps those without."""
@@ -44,7 +55,7 @@ def tag_name(text: str) -> str:
     name = unicodedata.normalize("NFC", text).strip()
     if not 1 <= len(name) <= MAX_TAG_LENGTH:
         raise ValueError(f"must have 1 to {MAX_TAG_LENGTH} characters")
-    if "|" in name or CONTROL.search(name):
+    if "|" in name or CONTROL.search(text):
         raise ValueError("must not contain | or control characters")
     return name
 
@@ -54,48 +65,48 @@ def refused(field: str, message: str) -> PydanticCustomError:
     return PydanticCustomError("refused", message, {"fields": [field]})
 
 
-def _pattern(text: str) -> str:
+def pattern(text: str) -> str:
     if not 1 <= len(text) <= MAX_TAG_LENGTH:
         raise ValueError(f"must have 1 to {MAX_TAG_LENGTH} characters")
-    return _without_controls(text)
+    return without_controls(text)
 
 
-def _filename(text: str) -> str:
+def filename(text: str) -> str:
     if CONTROL.search(text) or "/" in text or "\\" in text:
         raise ValueError("must not contain control characters, / or \\")
     return text
 
 
-def _metadata_value(value: Any) -> Any:
+def metadata_value(value: Any) -> Any:
     if isinstance(value, str):
         if "\x00" in value:
             raise ValueError("must not contain the character U+0000")
     elif not (value is None or isinstance(value, bool | int | float)):
         raise ValueError("must be a string, a number, a boolean or null")
-    elif isinstance(value, int | float) and not (abs(value) < 10**308 and math.isfinite(value)):
+    elif isinstance(value, int | float) and not (abs(value) <= LARGEST_NUMBER and math.isfinite(value)):
         raise ValueError("must be a number that fits a double")
     return value
 
 
-def _without_controls(text: str) -> str:
+def without_controls(text: str) -> str:
     if CONTROL.search(text):
         raise ValueError("must not contain control characters")
     return text
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     if NOT_STORABLE.search(text):
         raise ValueError("must not contain the character U+0000 or half a surrogate pair")
     return text
 
 
-def _metadata(value: dict[str, Any]) -> dict[str, Any]:
+def metadata(value: dict[str, Any]) -> dict[str, Any]:
     if len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()) > MAX_METADATA_BYTES:
         raise ValueError(f"must not exceed {MAX_METADATA_BYTES} bytes as JSON")
     return value
 
 
-def _decoded(text: Any) -> bytes:
+def decoded(text: Any) -> bytes:
     if not isinstance(text, str):
         raise ValueError("must be a string")  # noqa: TRY004 (pydantic takes only ValueError for a refusal)
     try:
@@ -107,47 +118,17 @@ def _decoded(text: Any) -> bytes:
     return data
 
 
-def _whole_number(text: Any) -> Any:
+def whole_number(text: Any) -> Any:
     if isinstance(text, str) and not re.fullmatch(r"-?[0-9]{1,20}", text):
         raise ValueError("must be a whole number")
     return text
 
 
-def _truth(text: Any) -> Any:
+def truth(text: Any) -> Any:
     if isinstance(text, str) and text not in {"true", "false"}:
         raise ValueError("must be true or false")
     return text
 
 
-def _unique(names: list[str]) -> list[str]:
+def unique(names: list[str]) -> list[str]:
     return list(dict.fromkeys(names))
-
-
-TagName = Annotated[str, AfterValidator(tag_name)]
-TagNames = Annotated[list[TagName], AfterValidator(_unique)]
-Pattern = Annotated[str, AfterValidator(_pattern)]
-Filename = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_filename)]
-ContentType = Annotated[
-    str,
-    StringConstraints(
-        max_length=255,
-        pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(; ?[A-Za-z0-9!#$&^_.+-]+=[A-Za-z0-9!#$&^_.+-]+)*$",
-    ),
-]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True)]
-Size = Annotated[int, Field(ge=1, le=MAX_SIZE)]
-MetadataKey = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_METADATA_KEY_LENGTH), AfterValidator(_without_controls)
-]
-Metadata = Annotated[
-    dict[MetadataKey, Annotated[Any, PlainValidator(_metadata_value)]],
-    Field(max_length=MAX_METADATA_KEYS),
-    AfterValidator(_metadata),
-]
-MetadataValue = Annotated[str, StringConstraints(max_length=MAX_SEARCHED_LENGTH), AfterValidator(_storable)]
-AttributeKeyword = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9]{1,64}$")]
-CallerId = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_without_controls)]
-Base64Data = Annotated[bytes, PlainValidator(_decoded)]
-Number = Annotated[int, BeforeValidator(_whole_number)]
-Timestamp = Annotated[Number, Field(ge=0, le=LAST_TIMESTAMP)]
-Truth = Annotated[bool, BeforeValidator(_truth)]

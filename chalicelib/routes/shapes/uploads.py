@@ -1,0 +1,118 @@
+"""Uploads on the wire."""
+
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from chalicelib.aws.storage import PresignedUpload
+from chalicelib.routes.shapes.base import Answer, Body, Query
+from chalicelib.routes.shapes.fields import Base64Data, ContentType, Filename, ImageId, Metadata, says, when
+from chalicelib.routes.shapes.images import STORAGE_EXAMPLE, Tags
+from chalicelib.routes.shapes.text import content_type_of, refused
+from chalicelib.services.uploads import Draft, PresignedParts
+
+MAX_PAYLOAD_BYTES = 3_960_000
+"""As base64 in the proxy event this stays within the 6 MB that Lambda takes."""
+
+UPLOAD_EXAMPLE = f"{STORAGE_EXAMPLE}?X-Amz-SignedHeaders=content-length%3Bcontent-type&X-Amz-Signature=…"
+PART_EXAMPLE = f"{STORAGE_EXAMPLE}?partNumber=1&uploadId=…&X-Amz-Signature=…"
+
+
+class OneShot(Body):
+    max_bytes = MAX_PAYLOAD_BYTES
+
+    filename: Filename
+    image_data: Base64Data
+    content_type: ContentType | None = None
+    tags: Tags = Field(default_factory=list)
+    metadata: Metadata = Field(default_factory=dict)
+
+    def draft(self) -> Draft:
+        content_type = self.content_type or content_type_of(self.filename)
+        return Draft(self.filename, content_type, len(self.image_data), None, self.tags, self.metadata)
+
+
+class RawOneShot(Query):
+    """Beside the raw bytes as the body."""
+
+    filename: Filename
+    tags: Tags = Field(default_factory=list)
+
+
+class UploadRequest(Body):
+    multipart: Annotated[bool, says("Whether to upload in parts whatever the size.", True)] = False
+
+
+class UploadedPart(Body):
+    part_number: Annotated[int, Field(ge=1, le=10_000), says("Counted from 1.", 1)]
+    etag: Annotated[
+        str,
+        Field(min_length=1, max_length=255),
+        says("The `ETag` header of the storage's answer to the part.", '"5d41402abc4b2a76b9719d911017c592"'),
+    ]
+
+
+class UploadedParts(Body):
+    parts: Annotated[list[UploadedPart], Field(min_length=1, max_length=10_000), says("Every part once, in any order.")]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len({part.part_number for part in self.parts}) != len(self.parts):
+            raise refused("parts", "must not name a part_number twice")
+        return self
+
+    def etags(self) -> dict[int, str]:
+        return {part.part_number: part.etag for part in self.parts}
+
+
+@dataclass
+class Upload(Answer):
+    """Where and how to PUT the file; all null for a file of more than 5 GiB, which needs a multipart upload."""
+
+    id: ImageId
+    upload_url: Annotated[
+        str | None, says("A presigned URL that takes one PUT of exactly the declared file.", UPLOAD_EXAMPLE)
+    ]
+    upload_headers: Annotated[
+        dict[str, str] | None,
+        says(
+            "To be sent with the PUT exactly as they are.", {"Content-Type": "application/dicom", "If-None-Match": "*"}
+        ),
+    ]
+    upload_expires_timestamp: Annotated[int | None, when("when the URL ends to work", 1_700_003_600)]
+
+    @classmethod
+    def of(cls, image_id: int, presigned: PresignedUpload | None) -> Self:
+        if presigned is None:
+            return cls(id=image_id, upload_url=None, upload_headers=None, upload_expires_timestamp=None)
+        return cls(
+            id=image_id,
+            upload_url=presigned.url,
+            upload_headers=presigned.headers,
+            upload_expires_timestamp=presigned.expires_timestamp,
+        )
+
+
+@dataclass
+class Part(Answer):
+    part_number: Annotated[int, says("Counted from 1.", 1)]
+    url: Annotated[str, says("A presigned URL that takes one PUT of the part.", PART_EXAMPLE)]
+    size: Annotated[int, says("Bytes of this part of the file.", 67_108_864, format="int64")]
+
+
+@dataclass
+class MultipartUpload(Answer):
+    """Cut the file into these parts, in their order, and PUT each to its URL."""
+
+    id: ImageId
+    parts: Annotated[list[Part], says("All the parts, in the order of the file.")]
+    upload_expires_timestamp: Annotated[int, when("when the URLs end to work", 1_700_003_600)]
+
+    @classmethod
+    def of(cls, image_id: int, presigned: PresignedParts) -> Self:
+        parts = [
+            Part(part_number=number, url=url, size=size)
+            for number, (url, size) in enumerate(zip(presigned.urls, presigned.sizes, strict=True), start=1)
+        ]
+        return cls(id=image_id, parts=parts, upload_expires_timestamp=presigned.expires_timestamp)

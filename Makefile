@@ -8,8 +8,9 @@ endif
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+WORKSHOP := $(VENV)/.workshop
 
-.PHONY: serve test lint format token lock clean help
+.PHONY: serve test lint format token package lock clean help
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -17,10 +18,10 @@ help: ## say what there is to make
 serve: $(READY) ## run the whole service on this machine (PORT, STATE, WORKERS)
 	@exec $(BIN)/python -m local serve --port $(PORT) --state $(STATE) --workers $(WORKERS)
 
-test: $(READY) ## run every test (ARGS for pytest's own)
+test: $(WORKSHOP) ## run every test (ARGS for pytest's own)
 	@$(BIN)/python -m pytest $(ARGS)
 
-lint: $(READY) ## check style, types and arrows
+lint: $(WORKSHOP) ## check style, types and arrows
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -33,15 +34,22 @@ format: $(READY) ## put the code into shape
 token: $(READY) ## print an access token of USER (editor, viewer, admin, newcomer, machine)
 	@$(BIN)/python -m local token --state $(STATE) $(USER)
 
-lock: $(READY) ## pin what pyproject.toml asks for in both requirements files
+package: $(READY) ## make the zip for AWS Lambda, and say what is in it
+	@$(BIN)/python -m infrastructure.packaging
+
+lock: $(READY) ## pin what pyproject.toml asks for in the requirements files
 	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --no-annotate --no-header \
 		pyproject.toml --group dev -o requirements-dev.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header \
 		pyproject.toml -c requirements-dev.txt -o requirements.txt
+	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --no-annotate --no-header \
+		--group deploy -c requirements-dev.txt -o requirements-deploy.txt
+	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --no-annotate --no-header \
+		--group checkov -o requirements-checkov.txt
 
 clean: ## remove the virtual environment and the local data
 	@if [ -L $(STATE)/postgres ]; then rm -rf "$$(readlink $(STATE)/postgres)"; fi
-	@rm -rf $(VENV) $(STATE)
+	@rm -rf $(VENV) $(STATE) build
 
 $(READY): requirements-dev.txt
 	@python=$$(sh local/find-python) || exit 1; \
@@ -49,4 +57,12 @@ $(READY): requirements-dev.txt
 	$$python -m venv --clear $(VENV) && \
 	$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements-dev.txt && \
 	touch $@
+
+# What `make serve` does without: the tools that synthesize and check the deployment.
+$(WORKSHOP): $(READY) requirements-deploy.txt requirements-checkov.txt
+	@echo "Setting up the deployment's tools"
+	@$(BIN)/uv pip install -q --python $(BIN)/python -r requirements-deploy.txt
+	@$(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV)/checkov
+	@$(BIN)/uv pip install -q --python $(VENV)/checkov/bin/python -r requirements-checkov.txt
+	@touch $@
 	@if [ -d .git ] && [ -z "$$CI" ]; then $(BIN)/pre-commit install >/dev/null 2>&1 || true; fi

@@ -5,7 +5,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 SERVICE = "tagged-image-manager"
 NAMESPACE = "TaggedImageManager"
@@ -37,5 +36,7 @@ def touch(*, images: Iterable[int] = (), tags: Iterable[int] = ()) -> None:
 
 
 def count(name: str) -> None:
+    from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
     with single_metric(name=name, unit=MetricUnit.Count, value=1, namespace=NAMESPACE) as metric:
         metric.add_dimension(name="service", value=SERVICE)

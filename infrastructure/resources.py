@@ -5,6 +5,14 @@ from typing import Any
 STAGE = "v1"
 """API Gateway's stage name, which is the first segment of every path."""
 
+FUNCTION_ENVIRONMENT = {
+    "LOG_LEVEL": "INFO",
+    "POWERTOOLS_SERVICE_NAME": "tagged-image-manager",
+    "POWERTOOLS_METRICS_NAMESPACE": "TaggedImageManager",
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",  # there are none, and to look for them takes its time at every start
+}
+"""What the service's process is told that is the same everywhere."""
+
 RESOURCE_SERVER = "tagged-image-manager"
 SCOPES = {
     "read": "See images, tags and searches",

@@ -1,7 +1,7 @@
 """How files come in: the one shot through the service, and the later steps of an upload to the storage."""
 
 from http import HTTPStatus
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from chalice.app import Blueprint, Request, Response
 
@@ -20,7 +20,9 @@ from chalicelib.routes.shapes.images import (
 )
 from chalicelib.services import uploads
 from chalicelib.services.callers import Permission
-from chalicelib.services.uploads import Draft, PresignedParts
+
+if TYPE_CHECKING:
+    from chalicelib.services.uploads import Draft
 
 MAX_PAYLOAD_BYTES = 3_960_000
 """As base64 in the proxy event this stays within the 6 MB that Lambda takes."""
@@ -63,7 +65,7 @@ def renew(_: Request, wanted: UploadRequest, image_id: str) -> Response:
     with transaction() as session:
         number = path_id(image_id, "image_id")
         presigned = uploads.renew(session, number, multipart=wanted.multipart)
-    if isinstance(presigned, PresignedParts):
+    if isinstance(presigned, uploads.PresignedParts):
         return answer(MultipartUpload.of(number, presigned))
     return answer(Upload.of(number, presigned))
 
@@ -75,14 +77,14 @@ def complete(_: Request, uploaded: UploadedParts, image_id: str) -> Response:
         return answer(ImageRecord.of(image))
 
 
-def _json(request: Request) -> tuple[Draft, bytes]:
+def _json(request: Request) -> "tuple[Draft, bytes]":
     parsed_query(request, Query)
     shape = parsed_body(request, OneShot)
     return shape.draft(), shape.image_data
 
 
-def _raw(request: Request) -> tuple[Draft, bytes]:
+def _raw(request: Request) -> "tuple[Draft, bytes]":
     shape, data = parsed_query(request, RawOneShot), cast("bytes", request.raw_body)
     if not data:
         raise InvalidRequest.of("body", "must not be empty")
-    return Draft(shape.filename, media_type(request), len(data), tags=shape.tags), data
+    return uploads.Draft(shape.filename, media_type(request), len(data), tags=shape.tags), data

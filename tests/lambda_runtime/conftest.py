@@ -10,8 +10,6 @@ from typing import Any
 import psycopg2
 import pytest
 
-from infrastructure import packaging
-from infrastructure.packaging import Target
 from infrastructure.resources import FUNCTION_ENVIRONMENT
 from local import environment
 from tests.lambda_runtime import runtime
@@ -23,10 +21,8 @@ Start = Callable[..., AbstractContextManager[Function]]
 
 
 @pytest.fixture(scope="session")
-def code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """For the machine that runs the tests; if that is x86_64 with Python 3.13, to the byte what Lambda gets."""
+def code(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     directory = tmp_path_factory.mktemp("lambda")
-    package = packaging.build(Target.here(), directory / "function.zip")
     runtime.runtime_path(directory / "runtime")
     yield runtime.unpack(package, directory / "code")
     shutil.rmtree(directory)

@@ -4,15 +4,18 @@ from chalicelib.database.engine import session_settings
 
 MIGRATOR = "migrator"
 SERVICE = "service"
+USERS = (MIGRATOR, SERVICE)
 DATABASE = "images"
 STATEMENT_TIMEOUT_SECONDS = 20
+CA_FILE = "/var/task/botocore/cacert.pem"
+"""The public roots, by which the proxy's certificate is signed; psycopg2 looks for none by itself."""
 
 
 def sql() -> str:
     """One statement, safe to repeat; run by the master user. The settings are of the role, since RDS Proxy takes none
     from its clients."""
     steps = [
-        *map(_role, (MIGRATOR, SERVICE)),
+        *map(_role, USERS),
         f"GRANT CREATE ON DATABASE {DATABASE} TO {MIGRATOR};",
         f"GRANT CREATE, USAGE ON SCHEMA public TO {MIGRATOR};",
         f"GRANT USAGE ON SCHEMA public TO {SERVICE};",

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Duration, RemovalPolicy, aws_kms, aws_rds, triggers
+from aws_cdk import Aws, Duration, RemovalPolicy, aws_kms, aws_rds, triggers
 from aws_cdk.aws_ec2 import SubnetSelection, SubnetType
-from aws_cdk.aws_iam import IRole, PolicyStatement
+from aws_cdk.aws_iam import IRole, PolicyStatement, Role, ServicePrincipal
 from aws_cdk.aws_rds import AuroraPostgresEngineVersion, ClusterInstance, DatabaseClusterEngine
 from aws_cdk.custom_resources import AwsCustomResource, AwsCustomResourcePolicy, AwsSdkCall, PhysicalResourceId
 from constructs import Construct
@@ -17,9 +17,6 @@ from infrastructure.stages import Stage
 if TYPE_CHECKING:
     from infrastructure.stack.functions import Functions
 
-CA_FILE = "/var/task/botocore/cacert.pem"
-"""The public roots, by which the proxy's certificate is signed; psycopg2 looks for none by itself."""
-
 _ISOLATED = SubnetSelection(subnet_type=SubnetType.PRIVATE_ISOLATED)
 
 
@@ -30,6 +27,8 @@ class Database:
         self.proxy = aws_rds.DatabaseProxy(
             scope,
             "Proxy",
+            db_proxy_name=f"tagged-image-manager-{stage.name}",
+            role=self._proxy_role(),
             proxy_target=aws_rds.ProxyTarget.from_cluster(self.cluster),
             vpc=network.vpc,
             vpc_subnets=_ISOLATED,
@@ -42,11 +41,19 @@ class Database:
         )
         self._users = self._make_users(log_group(scope, "RolesLog", _path(stage, "roles"), stage, key))
 
+    def _proxy_role(self) -> Role:
+        """The proxy signs in to the database by token, too: as the users whom it lets in, and as no other."""
+        role = Role(self._scope, "ProxyRole", assumed_by=ServicePrincipal("rds.amazonaws.com"))
+        place = f"arn:{Aws.PARTITION}:rds-db:{Aws.REGION}:{Aws.ACCOUNT_ID}:dbuser"
+        users = [f"{place}:{self.cluster.cluster_resource_identifier}/{user}" for user in roles.USERS]
+        role.add_to_policy(PolicyStatement(actions=["rds-db:connect"], resources=users))
+        return role
+
     def url(self, user: str) -> str:
         """Without a password: the function signs in by its own role."""
         return (
             f"postgresql+psycopg2://{user}@{self.proxy.endpoint}:5432/{roles.DATABASE}"
-            f"?sslmode=verify-full&sslrootcert={CA_FILE}"
+            f"?sslmode=verify-full&sslrootcert={roles.CA_FILE}"
         )
 
     def let_in(self, role: IRole, user: str) -> None:

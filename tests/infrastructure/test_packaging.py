@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure import packaging
+from infrastructure import packaging, roles
 from infrastructure.packaging import PackagingError, Target
 
 
@@ -63,6 +63,13 @@ def test_nothing_of_the_workshop_goes_along(package: Path) -> None:
         {"pytest", "moto", "ministack", "local", "infrastructure", "tests", "mypy", "pip", "uvicorn"}
     )
     assert not [name for name in names(package) if "/tests/" in name or name.endswith(".pyi") or ".dist-info/" in name]
+
+
+def test_the_public_roots_by_which_the_database_is_known_go_along(package: Path) -> None:
+    with zipfile.ZipFile(package) as archive:
+        roots = archive.read(roles.CA_FILE.removeprefix("/var/task/")).decode()
+
+    assert "Amazon Root CA 1" in roots
 
 
 def test_the_versions_are_the_pinned_ones(package: Path) -> None:

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from chalicelib.services.callers import ACCEPTED_SCOPES
-from infrastructure import checks, resources
+from infrastructure import checks, resources, roles
 from infrastructure.stages import STAGES
 from local import provisioning
 from local.emulator import CREDENTIALS, REGION
@@ -37,6 +37,8 @@ PERMISSIONS = {
     "migrate": {"rds-db:connect"},
 }
 """Beside its log, its network interface, and the way to its dead letters."""
+
+NAMES = ("BucketName", "TableName", "QueueName", "DBProxyName", "LogGroupName", "DashboardName", "AlarmName", "Domain")
 
 RUNTIME = {"logs:CreateLogStream", "logs:PutLogEvents"}
 NETWORK = {
@@ -169,6 +171,30 @@ def test_only_the_migration_signs_in_as_the_owner_of_the_schema(dev: Template) -
         assert f"/{user}" in json.dumps(connect["Resource"])
         assert f"//{user}@" in url
         assert "sslmode=verify-full&sslrootcert=/var/task/botocore/cacert.pem" in url
+
+
+def test_the_proxy_signs_in_to_the_database_as_the_two_users_and_no_other(dev: Template) -> None:
+    role = dev.one("AWS::RDS::DBProxy")["RoleArn"]["Fn::GetAtt"][0]
+    (cluster,) = dev.of_type("AWS::RDS::DBCluster")
+    policies = dev.of_type("AWS::IAM::Policy").values()
+
+    (policy,) = [one for one in policies if {"Ref": role} in one["Roles"]]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    resources_named = [json.dumps(resource) for resource in statement["Resource"]]
+    assert statement["Action"] == "rds-db:connect"
+    assert len(resources_named) == len(roles.USERS)
+    assert all(f'"Fn::GetAtt": ["{cluster}", "DBClusterResourceId"]' in one for one in resources_named)
+    assert [one.rpartition("/")[2].partition('"')[0] for one in resources_named] == list(roles.USERS)
+
+
+def test_the_stages_can_stand_side_by_side_in_one_account(template_of: Callable[[str], Template]) -> None:
+    """What has a name that CloudFormation does not make up has the stage in it."""
+    for stage in STAGES:
+        all_properties = [one.get("Properties", {}) for one in template_of(stage).resources.values()]
+        names = [properties[name] for properties in all_properties for name in NAMES if name in properties]
+        chosen = [json.dumps(name) for name in names if isinstance(name, str) or "Ref" not in name]
+        assert len(chosen) > 10
+        assert [name for name in chosen if stage not in name] == []
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -5,9 +5,10 @@ from typing import Any, cast
 
 from chalice.app import Chalice, CloudWatchEvent, Rate, S3Event
 
-from chalicelib import middleware
+from chalicelib import middleware, snapshot
+from chalicelib.aws import tokens
 from chalicelib.config import settings
-from chalicelib.database import migrations
+from chalicelib.database import engine, migrations
 from chalicelib.events import housekeeping, reconciliation, storage
 from chalicelib.routes.access_log import access_log
 from chalicelib.routes.images import images
@@ -24,6 +25,9 @@ app.api.binary_types = RAW_TYPES
 
 for blueprint in (images, upload, tags, search, access_log):
     app.register_blueprint(blueprint)
+
+engine.passwords_from(tokens.database_token)
+snapshot.register()
 
 app.register_middleware(middleware.observe, "http")
 app.register_middleware(middleware.answer_problems, "http")

@@ -5,7 +5,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 SERVICE = "tagged-image-manager"
 NAMESPACE = "TaggedImageManager"
@@ -36,6 +35,8 @@ def touch(*, images: Iterable[int] = (), tags: Iterable[int] = ()) -> None:
     touched.tag_ids.update(dict.fromkeys(tags))
 
 
-def count(name: str) -> None:
-    with single_metric(name=name, unit=MetricUnit.Count, value=1, namespace=NAMESPACE) as metric:
+def count(name: str, value: int = 1) -> None:
+    from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+    with single_metric(name=name, unit=MetricUnit.Count, value=value, namespace=NAMESPACE) as metric:
         metric.add_dimension(name="service", value=SERVICE)

@@ -5,6 +5,14 @@ from typing import Any
 STAGE = "v1"
 """API Gateway's stage name, which is the first segment of every path."""
 
+FUNCTION_ENVIRONMENT = {
+    "LOG_LEVEL": "INFO",
+    "POWERTOOLS_SERVICE_NAME": "tagged-image-manager",
+    "POWERTOOLS_METRICS_NAMESPACE": "TaggedImageManager",
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",  # there are none, and to look for them takes its time at every start
+}
+"""What the service's process is told that is the same everywhere."""
+
 RESOURCE_SERVER = "tagged-image-manager"
 SCOPES = {
     "read": "See images, tags and searches",
@@ -90,5 +98,38 @@ GATEWAY_RESPONSES = {
         "Gateway timeout",
         "The service did not answer in time; try again.",
     ),
+    "BAD_REQUEST_BODY": (400, "malformed-request", "Malformed request", "The body is not what this route takes."),
+    "BAD_REQUEST_PARAMETERS": (400, "malformed-request", "Malformed request", "A parameter is missing or malformed."),
+    "UNSUPPORTED_MEDIA_TYPE": (
+        415,
+        "unsupported-media-type",
+        "Unsupported media type",
+        "This route does not take a body of this type.",
+    ),
+    "RESOURCE_NOT_FOUND": (404, "not-found", "Not found", "There is no such path."),
+    "EXPIRED_TOKEN": (401, "unauthorized", "Unauthorized", "The access token has expired; get a new one."),
+    "INVALID_SIGNATURE": (
+        401,
+        "unauthorized",
+        "Unauthorized",
+        "The Authorization header is of another kind.",
+    ),
+    "WAF_FILTERED": (403, "forbidden", "Forbidden", "The firewall has stopped this request."),
+    "QUOTA_EXCEEDED": (429, "too-many-requests", "Too many requests", "The quota is used up; try again later."),
+    "AUTHORIZER_FAILURE": (
+        500,
+        "internal-error",
+        "Internal error",
+        "The token could not be checked; try again.",
+    ),
+    "AUTHORIZER_CONFIGURATION_ERROR": (
+        500,
+        "internal-error",
+        "Internal error",
+        "The token could not be checked.",
+    ),
+    "API_CONFIGURATION_ERROR": (500, "internal-error", "Internal error", "Something went wrong on our side."),
+    "DEFAULT_4XX": (400, "malformed-request", "Malformed request", "The gateway does not take this request."),
+    "DEFAULT_5XX": (500, "internal-error", "Internal error", "Something went wrong on our side; try again."),
 }
 """What the gateway itself answers when a request does not reach the service: status, problem slug, title, detail."""

@@ -4,23 +4,19 @@ import os
 from typing import Any
 from urllib.parse import urljoin
 
+from infrastructure.resources import FUNCTION_ENVIRONMENT
 from local import ROOT
 from local.emulator import ACCOUNT
 
 FUNCTION_NAME = "tagged-image-manager"
 MEMORY_MEGABYTES = 1024
 
-_DEFAULTS = {
-    "LOG_LEVEL": "INFO",
-    "POWERTOOLS_SERVICE_NAME": "tagged-image-manager",
-    "POWERTOOLS_METRICS_NAMESPACE": "TaggedImageManager",
-}
-
 
 def of_service(stack: dict[str, Any]) -> dict[str, str]:
     """Settings of the product in the caller's environment pass through; whatever names a part of the stack does not."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return _DEFAULTS | _links(stack) | inherited | database(stack["database_url"]) | _aws(stack) | _resources(stack)
+    given = FUNCTION_ENVIRONMENT | _links(stack) | inherited | database(stack["database_url"])
+    return given | _aws(stack) | _resources(stack)
 
 
 def database(url: str) -> dict[str, str]:

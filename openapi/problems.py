@@ -60,10 +60,11 @@ def of(failure: type[Failure]) -> Problem:
 
 
 def of_gateway() -> list[Problem]:
-    """What any request may meet before, or instead of, the service."""
+    """What any request may meet before, or instead of, the service; of several of a name the first."""
+    firsts = {slug: (status, title, detail) for status, slug, title, detail in reversed(GATEWAY_RESPONSES.values())}
     return [
         _problem(slug, HTTPStatus(status), title, Failure(detail), ("WWW-Authenticate",) if status == 401 else ())
-        for status, slug, title, detail in GATEWAY_RESPONSES.values()
+        for slug, (status, title, detail) in firsts.items()
     ]
 
 

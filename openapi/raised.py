@@ -5,6 +5,7 @@ parameter that it is called on. A class that is called or whose method is, is lo
 """
 
 import ast
+import builtins
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator
@@ -47,8 +48,24 @@ def _named(function: FunctionType) -> frozenset[Any]:
 def _scope(function: FunctionType) -> dict[str, Any]:
     inside = inspect.getclosurevars(function)
     wrapped = inspect.unwrap(function)
-    hints = get_type_hints(wrapped) if inspect.isfunction(wrapped) else {}
+    hints = _hints(wrapped) if inspect.isfunction(wrapped) else {}
     return {**function.__globals__, **wrapped.__globals__, **hints, **inside.nonlocals}
+
+
+def _hints(function: FunctionType) -> dict[str, Any]:
+    return get_type_hints(function, localns=_Names(function.__globals__))
+
+
+class _Unknown:
+    """A type that the product names for the type checker only."""
+
+    def __class_getitem__(cls, _: Any) -> type:
+        return cls
+
+
+class _Names(dict[str, Any]):
+    def __missing__(self, name: str) -> Any:
+        return getattr(builtins, name, _Unknown)
 
 
 def _of_node(node: ast.AST, names: dict[str, Any]) -> Iterator[Any]:
@@ -65,7 +82,7 @@ def _raised(what: Any) -> Iterator[Any]:
     if isinstance(owner, type):
         yield owner
     elif inspect.isfunction(what):
-        returned = get_type_hints(what).get("return")
+        returned = _hints(what).get("return")
         yield from get_args(returned) or [returned]
 
 

@@ -45,6 +45,10 @@ HEADERS: dict[str, Schema] = {
 }
 
 
+OF_BODIES = {400, 413, 415}
+"""What the gateway says of a body; calls without one do not speak of it."""
+
+
 class Responses:
     def __init__(self, calls: list[Call], references: dict[Any, Schema], shapes: dict[str, Schema]) -> None:
         self._takers = {call.operation.id: call.path_parameters() for call in calls}
@@ -124,7 +128,7 @@ def _problems(call: Call) -> list[Problem]:
     gateway = {
         problem.slug: problem
         for problem in problems.of_gateway()
-        if problem.slug != problems.NO_SUCH_PATH and (call.has_body or problem.status != 413)
+        if problem.slug != problems.NO_SUCH_PATH and (call.has_body or problem.status not in OF_BODIES)
     }
     return problems.ordered({**gateway, problems.INTERNAL.slug: problems.INTERNAL, **own}.values())
 

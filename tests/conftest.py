@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+from infrastructure import packaging
+
 ROOT = Path(__file__).parents[1]
 
 # Enough to import the product; the integration tests put the real ones in their place.
@@ -61,6 +63,12 @@ class LambdaContext:
     function_name: str = "tagged-image-manager"
     memory_limit_in_mb: int = 512
     invoked_function_arn: str = "arn:aws:lambda:eu-central-1:000000000000:function:tagged-image-manager"
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The zip for the machine that runs the tests; if that is x86_64 with Python 3.13, to the byte what Lambda gets."""
+    return packaging.build(packaging.Target.here(), tmp_path_factory.mktemp("package") / "function.zip")
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import Any, Literal, NamedTuple
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from botocore.exceptions import BotoCoreError, ClientError
-
-from chalicelib.aws.clients import dynamodb
+from chalicelib.aws import dynamodb
 from chalicelib.config import settings
 
 Index = Literal["by_user", "by_day", "by_image", "by_tag"]
@@ -69,9 +66,9 @@ def write(entry: Entry) -> None:
     try:
         for start in range(0, len(puts), BATCH):
             requests = {settings().access_log_table: puts[start : start + BATCH]}
-            if dynamodb().batch_write_item(RequestItems=requests).get("UnprocessedItems"):
+            if dynamodb.call("BatchWriteItem", {"RequestItems": requests}).get("UnprocessedItems"):
                 raise UndeliveredError("DynamoDB left items unprocessed.")
-    except (BotoCoreError, ClientError) as error:
+    except dynamodb.DynamoDbError as error:
         raise UndeliveredError(str(error)) from error
 
 
@@ -94,7 +91,7 @@ def find(
         query["ExclusiveStartKey"] = _serialized({name: key, **after._asdict()})
     items: list[dict[str, Any]] = []
     while len(items) < limit:
-        answer = dynamodb().query(**query, Limit=limit - len(items))
+        answer = dynamodb.call("Query", {**query, "Limit": limit - len(items)})
         items += map(_deserialized, answer["Items"])
         if "LastEvaluatedKey" not in answer:
             break
@@ -137,17 +134,34 @@ def _moment(timestamp: float) -> str:
 
 
 def _serialized(values: Mapping[str, Any]) -> dict[str, Any]:
-    serialize = TypeSerializer().serialize
-    return {name: serialize(value) for name, value in values.items()}
+    return {name: _typed(value) for name, value in values.items()}
+
+
+def _typed(value: Any) -> dict[str, Any]:
+    """In DynamoDB's notation, as far as our values go: {"N": "7"}."""
+    match value:
+        case None:
+            return {"NULL": True}
+        case str():
+            return {"S": value}
+        case int():
+            return {"N": str(value)}
+        case _:
+            return {"L": [_typed(each) for each in value]}
 
 
 def _deserialized(values: Mapping[str, Any]) -> dict[str, Any]:
-    deserialize = TypeDeserializer().deserialize
-    return {name: _plain(deserialize(value)) for name, value in values.items()}
+    return {name: _plain(value) for name, value in values.items()}
 
 
-def _plain(value: Any) -> Any:
-    """Every number of ours is an integer; boto3 gives them as Decimal."""
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    return value if value is None or isinstance(value, str) else int(value)
+def _plain(typed: Mapping[str, Any]) -> Any:
+    ((kind, value),) = typed.items()
+    match kind:
+        case "NULL":
+            return None
+        case "N":
+            return int(value)
+        case "L":
+            return [_plain(each) for each in value]
+        case _:
+            return value

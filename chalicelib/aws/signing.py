@@ -1,4 +1,4 @@
-"""Presigned GET URLs: the SDK's own, in a twentieth of its time.
+"""Signature version 4: what the SDK would sign, in a twentieth of its time, and without loading it.
 
 The algorithm: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 """
@@ -8,10 +8,14 @@ import hmac
 import time
 from dataclasses import dataclass
 from functools import lru_cache, reduce
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, parse_qs, quote, urlsplit
 
-from botocore.credentials import ReadOnlyCredentials
+
+class Credentials(NamedTuple):
+    access_key: str
+    secret_key: str
+    token: str | None
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,7 @@ def place_of(s3: Any, bucket: str) -> Place:
     return Place(f"{url.scheme}://{url.netloc}{path}", _host(url), path, tuple(scope))
 
 
-def presigned_get(
-    place: Place, credentials: ReadOnlyCredentials, key: str, disposition: str, seconds: int, now: int
-) -> str:
+def presigned_get(place: Place, credentials: Credentials, key: str, disposition: str, seconds: int, now: int) -> str:
     """Good for so many seconds from now; the answer will have this Content-Disposition."""
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     pen = _pen(credentials, moment[:8], place.scope)
@@ -48,9 +50,35 @@ def presigned_get(
         f"&response-content-disposition={quote(disposition, safe='')}"
     )
     request = f"GET\n{place.path}{path}\n{query}\nhost:{place.host}\n\nhost\nUNSIGNED-PAYLOAD"
-    digest = hashlib.sha256(request.encode()).hexdigest()
-    signature = _hmac(pen.key, f"AWS4-HMAC-SHA256\n{moment}\n{pen.scope}\n{digest}").hex()
-    return f"{place.url}{path}?{query}&X-Amz-Signature={signature}"
+    return f"{place.url}{path}?{query}&X-Amz-Signature={pen.sign(moment, request)}"
+
+
+def signed_post(
+    credentials: Credentials, service: tuple[str, str], headers: dict[str, str], content: bytes
+) -> dict[str, str]:
+    """The headers of a POST to / with those that sign it; `service` is its region and name. Names in lower case."""
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    pen = _pen(credentials, moment[:8], (*service, "aws4_request"))
+    headers = headers | {"x-amz-date": moment}
+    if credentials.token:
+        headers["x-amz-security-token"] = credentials.token
+    names = ";".join(sorted(headers))
+    listed = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
+    request = f"POST\n/\n\n{listed}\n{names}\n{hashlib.sha256(content).hexdigest()}"
+    signed = f"Credential={pen.key_id}/{pen.scope}, SignedHeaders={names}, Signature={pen.sign(moment, request)}"
+    return headers | {"authorization": f"AWS4-HMAC-SHA256 {signed}"}
+
+
+def presigned_connect(credentials: Credentials, region: str, host: str, user: str, now: int) -> str:
+    """The token by which a user of the database signs in, good for a quarter of an hour; host with its port."""
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    pen = _pen(credentials, moment[:8], (region, "rds-db", "aws4_request"))
+    query = (
+        f"Action=connect&DBUser={quote(user, safe='')}&X-Amz-Algorithm=AWS4-HMAC-SHA256"
+        f"&X-Amz-Credential={pen.credential}&X-Amz-Date={moment}&X-Amz-Expires=900{pen.token}&X-Amz-SignedHeaders=host"
+    )
+    request = f"GET\n/\n{query}\nhost:{host}\n\nhost\n{hashlib.sha256(b'').hexdigest()}"
+    return f"{host}/?{query}&X-Amz-Signature={pen.sign(moment, request)}"
 
 
 @dataclass(frozen=True)
@@ -59,17 +87,23 @@ class _Pen:
 
     key: bytes
     scope: str
+    key_id: str
     credential: str
     token: str
 
+    def sign(self, moment: str, request: str) -> str:
+        digest = hashlib.sha256(request.encode()).hexdigest()
+        return _hmac(self.key, f"AWS4-HMAC-SHA256\n{moment}\n{self.scope}\n{digest}").hex()
 
-@lru_cache(maxsize=2)
-def _pen(credentials: ReadOnlyCredentials, day: str, of_place: tuple[str, ...]) -> _Pen:
+
+@lru_cache(maxsize=6)
+def _pen(credentials: Credentials, day: str, of_place: tuple[str, ...]) -> _Pen:
     scope = (day, *of_place)
     token = f"&X-Amz-Security-Token={quote(credentials.token, safe='')}" if credentials.token else ""
     return _Pen(
         key=reduce(_hmac, scope, b"AWS4" + credentials.secret_key.encode()),
         scope="/".join(scope),
+        key_id=credentials.access_key,
         credential=quote("/".join((credentials.access_key, *scope)), safe=""),
         token=token,
     )

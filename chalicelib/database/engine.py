@@ -2,65 +2,98 @@
 
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
-
-import psycopg2
-from psycopg2 import errorcodes
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
-from sqlalchemy.orm import Session
-from sqlalchemy.pool import ConnectionPoolEntry
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.config import settings
 from chalicelib.errors import TooCostly, Unavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.orm import Session
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 QUIET_SECONDS = 5
 """A connection that was used so recently, and over which no word of its end came, is taken to be alive."""
 
 
 @cache
-def engine() -> Engine:
+def engine() -> "Engine":
     """One connection a process, kept between invocations; a dead one is noticed by a ping and replaced."""
-    timeout = settings().statement_timeout_seconds * 1000
-    made = create_engine(
-        settings().database_url.get_secret_value(),
-        pool_size=1,
-        max_overflow=0,
-        connect_args={
-            "connect_timeout": 5,
-            "application_name": "tagged-image-manager",
-            # What costs far more than it saves on queries of milliseconds: jit, generic plans, parallel workers.
-            "options": f"-c statement_timeout={timeout} -c jit=off -c plan_cache_mode=force_custom_plan"
-            " -c max_parallel_workers_per_gather=0",
-        },
-    )
+    from sqlalchemy import create_engine, event, make_url
+
+    url = make_url(settings().database_url.get_secret_value())
+    arguments = {"connect_timeout": 5, "application_name": "tagged-image-manager"}
+    if url.password is not None:
+        chosen = session_settings(settings().statement_timeout_seconds)
+        arguments["options"] = " ".join(f"-c {name}={value}" for name, value in chosen.items())
+    made = create_engine(url, pool_size=1, max_overflow=0, connect_args=arguments)
     event.listen(made, "checkout", _ping_after_a_pause)
     event.listen(made, "checkin", _note_the_time)
+    if url.password is None:
+        event.listen(made, "do_connect", _sign_in)
     return made
 
 
+def session_settings(statement_timeout_seconds: int) -> dict[str, str]:
+    """Beside the time limit, no jit, generic plans or parallel workers: they cost far more than they save on queries of
+    milliseconds. RDS Proxy, to which we sign in without a password, takes no options: there the role has them."""
+    return {
+        "statement_timeout": f"{statement_timeout_seconds}s",
+        "jit": "off",
+        "plan_cache_mode": "force_custom_plan",
+        "max_parallel_workers_per_gather": "0",
+    }
+
+
+def passwords_from(source: Callable[[str, str], str]) -> None:
+    """For a DATABASE_URL without a password: what gives one for an address (host:port) and a user, at each connect."""
+    _password_sources[:] = [source]
+
+
+_password_sources: list[Callable[[str, str], str]] = []
+
+
+def _sign_in(_: object, __: object, ___: object, parameters: dict[str, Any]) -> None:
+    for source in _password_sources:
+        parameters["password"] = source(f"{parameters['host']}:{parameters['port']}", parameters["user"])
+
+
+def forget() -> None:
+    """The connection, and what it was made from."""
+    if engine.cache_info().currsize:
+        engine().dispose()
+        engine.cache_clear()
+
+
 @contextmanager
-def transaction() -> Iterator[Session]:
+def transaction() -> "Iterator[Session]":
     """Commits at its end, or rolls all back. Raises TooCostly when a statement ran out of time, Unavailable when
     the database cannot be reached or broke off."""
+    from sqlalchemy.orm import Session
+
     with _failures(), Session(engine(), expire_on_commit=False) as session, session.begin():
         yield session
 
 
 @contextmanager
-def reading() -> Iterator[Session]:
+def reading() -> "Iterator[Session]":
     """Every statement for itself, which saves the round trips that begin and end a transaction. Raises as
     `transaction` does."""
+    from sqlalchemy.orm import Session
+
     with _failures(), Session(engine().execution_options(isolation_level="AUTOCOMMIT")) as session:
         yield session
 
 
 @contextmanager
 def _failures() -> Iterator[None]:
+    from sqlalchemy.exc import DBAPIError, OperationalError
+
     try:
         yield
     except OperationalError as error:
@@ -73,23 +106,28 @@ def _failures() -> Iterator[None]:
         raise
 
 
-def timed_out(error: OperationalError) -> bool:
+def timed_out(error: "OperationalError") -> bool:
+    from psycopg2 import errorcodes
+
     return bool(getattr(error.orig, "pgcode", None) == errorcodes.QUERY_CANCELED)
 
 
-def _note_the_time(_: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+def _note_the_time(_: "DBAPIConnection", record: "ConnectionPoolEntry") -> None:
     # Not the monotonic clock, which stands still while Lambda has the process frozen.
     record.info["used"] = time.time()
 
 
-def _ping_after_a_pause(connection: DBAPIConnection, record: ConnectionPoolEntry, _: object) -> None:
+def _ping_after_a_pause(connection: "DBAPIConnection", record: "ConnectionPoolEntry", _: object) -> None:
+    from psycopg2 import Error
+    from sqlalchemy.exc import DisconnectionError
+
     unused = time.time() - record.info.get("used", 0)
     if 0 <= unused < QUIET_SECONDS and not _has_news(connection):
         return
     try:
         connection.cursor().execute("SELECT 1")
         connection.rollback()
-    except psycopg2.Error as error:
+    except Error as error:
         raise DisconnectionError from error
 
 

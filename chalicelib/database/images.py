@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
-from chalicelib.database.tables import Image, Status, created_timestamp
+from chalicelib.database.tables import Image, Status, created_timestamp, first_id_at
 
 WITHIN_REACH = Image.deleted_at.is_(None)
 
@@ -101,6 +101,12 @@ def waiting_keys(session: Session, limit: int) -> Sequence[str]:
     """Object keys of images whose file is not there, pending or missing; the newest."""
     waiting = Image.status.in_([Status.PENDING, Status.MISSING])
     return session.scalars(select(Image.object_key).where(waiting).order_by(Image.id.desc()).limit(limit)).all()
+
+
+def pending_since_before(session: Session, timestamp: int) -> int:
+    """How many images that were registered before still wait for their file."""
+    old = (Image.status == Status.PENDING, WITHIN_REACH, Image.id < first_id_at(timestamp))
+    return session.scalars(select(func.count()).select_from(Image).where(*old)).one()
 
 
 def now(session: Session) -> datetime:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, select
-from sqlalchemy.orm import Session
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy.orm import Session
 
 TOTAL_LIMIT = 10_000
 """Totals are exact up to here; beyond, counting would cost more than the page."""
@@ -33,11 +34,11 @@ class Page(Generic[Row]):
 
 
 def page(
-    session: Session,
-    rows: Select[*tuple[Any, ...]],
+    session: "Session",
+    rows: "Select[*tuple[Any, ...]]",
     window: Window,
-    fetch: Callable[[Select[*tuple[Any, ...]]], Sequence[Row]],
-    behind: Callable[[Any], ColumnElement[bool]],
+    fetch: "Callable[[Select[*tuple[Any, ...]]], Sequence[Row]]",
+    behind: "Callable[[Any], ColumnElement[bool]]",
 ) -> Page[Row]:
     """`fetch` turns the statement into rows; `behind` is the condition that a row comes after a sort key."""
     count = session.scalars(_capped_count(rows)).one() if window.total else None
@@ -48,5 +49,7 @@ def page(
     return Page(found[: window.limit], len(found) > window.limit, total, total == count)
 
 
-def _capped_count(rows: Select[*tuple[Any, ...]]) -> Select[int]:
+def _capped_count(rows: "Select[*tuple[Any, ...]]") -> "Select[int]":
+    from sqlalchemy import func, select
+
     return select(func.count()).select_from(rows.order_by(None).limit(TOTAL_LIMIT + 1).subquery())

@@ -1,9 +1,12 @@
 """Catches what the storage's events left out."""
 
+import time
+
+from chalicelib.config import settings
 from chalicelib.database import images
 from chalicelib.database.engine import transaction
 from chalicelib.services import uploads
-from chalicelib.telemetry import logger
+from chalicelib.telemetry import count, logger
 
 IMAGES_A_RUN = 1000
 
@@ -12,6 +15,8 @@ def reconcile() -> int:
     """Marks those of the newest waiting images present whose file is there after all; the number of them."""
     with transaction() as session:
         waiting = images.waiting_keys(session, IMAGES_A_RUN)
+        long_ago = int(time.time()) - 2 * settings().upload_url_seconds
+        count("ImagesPendingLong", images.pending_since_before(session, long_ago))
     healed = sum(_healed(object_key) for object_key in waiting)
     if healed:
         logger.warning("healed images whose storage event was lost or late", images=healed)

@@ -6,7 +6,6 @@ from urllib.parse import unquote_plus
 
 from chalicelib.database.engine import transaction
 from chalicelib.services import uploads
-from chalicelib.services.uploads import StorageEvent
 from chalicelib.telemetry import begin, logger
 
 
@@ -41,6 +40,7 @@ def _taken_in(record: Mapping[str, Any]) -> bool:
     return True
 
 
-def _event(record: Mapping[str, Any]) -> StorageEvent:
+def _event(record: Mapping[str, Any]) -> "uploads.StorageEvent":
     described = record["s3"]["object"]
-    return StorageEvent(unquote_plus(described["key"]), described["sequencer"])
+    key, sequencer = unquote_plus(described["key"]), described["sequencer"]
+    return uploads.StorageEvent(key, sequencer)

@@ -1,6 +1,6 @@
 """How files come in: the one shot through the service, and the later steps of an upload to the storage."""
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from chalice.app import Blueprint, Request
 
@@ -14,7 +14,9 @@ from chalicelib.routes.shapes.images import ImageRecord
 from chalicelib.routes.shapes.uploads import MultipartUpload, OneShot, RawOneShot, Upload, UploadedParts, UploadRequest
 from chalicelib.services import uploads
 from chalicelib.services.callers import Permission
-from chalicelib.services.uploads import Draft, PresignedParts
+
+if TYPE_CHECKING:
+    from chalicelib.services.uploads import Draft
 
 RAW_TYPES = [
     "application/octet-stream",
@@ -64,7 +66,7 @@ def renew(_: Request, wanted: UploadRequest, image_id: ImageId) -> Answered[Uplo
     upload once begun goes on: asking again gives fresh URLs for the same parts."""
     with transaction() as session:
         presigned = uploads.renew(session, image_id, multipart=wanted.multipart)
-    if isinstance(presigned, PresignedParts):
+    if isinstance(presigned, uploads.PresignedParts):
         return Answered(MultipartUpload.of(image_id, presigned))
     return Answered(Upload.of(image_id, presigned))
 
@@ -78,8 +80,8 @@ def complete(_: Request, uploaded: UploadedParts, image_id: ImageId) -> Answered
         return Answered(ImageRecord.of(uploads.complete(session, image_id, uploaded.etags())))
 
 
-def _raw(request: Request, shot: RawOneShot) -> tuple[Draft, bytes]:
+def _raw(request: Request, shot: RawOneShot) -> "tuple[Draft, bytes]":
     data = cast("bytes", request.raw_body)
     if not data:
         raise InvalidRequest.of("body", "must not be empty")
-    return Draft(shot.filename, media_type(request), len(data), tags=shot.tags), data
+    return uploads.Draft(shot.filename, media_type(request), len(data), tags=shot.tags), data

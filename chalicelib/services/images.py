@@ -17,9 +17,8 @@ from chalicelib.database.images import FoundImage
 from chalicelib.database.tables import Image, Status
 from chalicelib.errors import Forbidden, ImageNotFound, PreconditionFailed, TooManyTags
 from chalicelib.services.callers import Caller, Permission
+from chalicelib.services.limits import MAX_TAGS
 from chalicelib.telemetry import touch
-
-MAX_TAGS = 100
 
 AnyImage = TypeVar("AnyImage", Image, FoundImage)
 

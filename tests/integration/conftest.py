@@ -11,7 +11,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
 from benchmarks import collection
-from chalicelib.aws import clients
+from chalicelib.aws import clients, dynamodb
 from chalicelib.config import settings
 from chalicelib.database import engine as engine_module
 from chalicelib.database import migrations, packing
@@ -22,7 +22,7 @@ from chalicelib.events import housekeeping
 def database(stack: dict[str, Any]) -> Iterator[str]:
     """A migrated database, which the product's own engine uses too; its URL."""
     os.environ["AWS_ENDPOINT_URL"] = stack["aws_endpoint_url"]
-    for cached in (clients.s3, clients.dynamodb):
+    for cached in (clients.s3, dynamodb.server):
         cached.cache_clear()
     url = create_database(stack["database_url"], "integration")
     with used_by_the_product(url):

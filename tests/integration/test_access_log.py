@@ -1,13 +1,13 @@
-"""What the access-log table is sent, on moto; and that the service goes on without it."""
+"""What the access-log table is sent, on moto, which stops at a megabyte as DynamoDB does; and going on without it."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
+from moto.server import ThreadedMotoServer
 
-from chalicelib.aws import access_log, clients
+from chalicelib.aws import access_log, dynamodb
 from chalicelib.aws.access_log import Entry, Period, UndeliveredError
 from chalicelib.config import settings
 from chalicelib.services import access_log as service
@@ -18,34 +18,38 @@ DAY = 24 * 3600
 ALWAYS = Period(0, NOON + 10 * DAY)
 
 
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
 @pytest.fixture
-def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def table(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """As the deployment declares it."""
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        _forget()
-        names = settings().access_log_table
-        dynamodb = boto3.client("dynamodb")
-        dynamodb.create_table(
-            TableName=names,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": name, "AttributeType": kind} for name, kind in resources.ACCESS_LOG_KEYS.items()
-            ],
-            KeySchema=_schema(*resources.ACCESS_LOG_PRIMARY_KEY),
-            GlobalSecondaryIndexes=[
-                {"IndexName": name, "KeySchema": _schema(*keys), "Projection": {"ProjectionType": "ALL"}}
-                for name, keys in resources.ACCESS_LOG_INDEXES.items()
-            ],
-        )
-        yield dynamodb
-    _forget()
-
-
-def _forget() -> None:
-    """The mock has credentials of its own."""
-    clients.session.cache_clear()
-    clients.dynamodb.cache_clear()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
+    dynamodb.forget()
+    name = settings().access_log_table
+    sdk = boto3.client("dynamodb")
+    sdk.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": key, "AttributeType": kind} for key, kind in resources.ACCESS_LOG_KEYS.items()
+        ],
+        KeySchema=_schema(*resources.ACCESS_LOG_PRIMARY_KEY),
+        GlobalSecondaryIndexes=[
+            {"IndexName": index, "KeySchema": _schema(*keys), "Projection": {"ProjectionType": "ALL"}}
+            for index, keys in resources.ACCESS_LOG_INDEXES.items()
+        ],
+    )
+    yield sdk
+    if name in sdk.list_tables()["TableNames"]:
+        sdk.delete_table(TableName=name)
+    dynamodb.forget()
 
 
 def _schema(partition: str, sort: str) -> list[dict[str, str]]:

@@ -1,8 +1,9 @@
 """The product's own connection."""
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, make_url, text
 
+from chalicelib import snapshot
 from chalicelib.config import settings
 from chalicelib.database import engine as product
 from chalicelib.database.engine import transaction
@@ -25,6 +26,39 @@ def test_a_dead_connection_is_replaced_without_the_caller_noticing(database: str
         connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": first})
 
     assert backend() != first
+
+
+def test_a_connection_that_a_snapshot_knew_is_not_used_again(database: str) -> None:
+    first = backend()
+
+    snapshot.renew()
+
+    assert backend() != first
+
+
+def test_without_a_password_in_the_url_one_is_asked_for_at_each_connect(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = make_url(database)
+    asked = []
+
+    def source(address: str, user: str) -> str:
+        asked.append((address, user))
+        return url.password or ""
+
+    monkeypatch.setattr(product, "_password_sources", [source])
+    monkeypatch.setenv("DATABASE_URL", url._replace(password=None).render_as_string())
+    settings.cache_clear()
+    product.forget()
+
+    first = backend()
+    product.engine().dispose()
+    second = backend()
+
+    product.forget()
+    settings.cache_clear()
+    assert first != second
+    assert asked == [(f"{url.host}:{url.port}", url.username)] * 2
 
 
 def test_a_connection_that_breaks_in_the_middle_says_so_and_nothing_is_written(

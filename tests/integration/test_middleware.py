@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from chalicelib.aws import clients
+from chalicelib.aws import clients, dynamodb
 from chalicelib.config import settings
 from infrastructure import resources
 from tests.builders import an_image
@@ -105,11 +105,11 @@ def test_a_request_succeeds_when_its_access_record_cannot_be_written_and_the_log
     call: Any, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1")
-    clients.dynamodb.cache_clear()
+    dynamodb.forget()
 
     answer = call("POST", "/images", DRAFT)
 
-    clients.dynamodb.cache_clear()
+    dynamodb.forget()
     (line,) = [vars(record) for record in caplog.records]
     metric = json.loads(capsys.readouterr().out)
     assert answer["statusCode"] == 201

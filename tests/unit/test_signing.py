@@ -11,6 +11,8 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import boto3
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -122,6 +124,34 @@ def test_a_new_day_has_a_new_key() -> None:
 
     for now in (midnight - 1, midnight, midnight - 1):
         assert parsed(ours(s3, used, *PLAIN, 60, now)) == parsed(the_sdks(s3, *PLAIN, 60, now))
+
+
+@pytest.mark.parametrize("token", TOKENS, ids=["lasting", "temporary"])
+def test_a_signed_post_is_the_one_that_the_sdk_signs(token: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_700_000_000
+    content, target = b'{"TableName": "t"}', {"content-type": "application/x-amz-json-1.0", "x-amz-target": "D.Query"}
+    credentials = signing.Credentials("AKIDEXAMPLE", "secret/+=", token)
+    wanted = AWSRequest("POST", "https://dynamodb.eu-central-1.amazonaws.com/", headers=target, data=content)
+    with frozen(now):
+        SigV4Auth(credentials, "dynamodb", "eu-central-1").add_auth(wanted)
+    monkeypatch.setattr(time, "gmtime", lambda: datetime.fromtimestamp(now, UTC).timetuple())
+
+    headers = target | {"host": "dynamodb.eu-central-1.amazonaws.com"}
+    made = signing.signed_post(credentials, ("eu-central-1", "dynamodb"), headers, content)
+
+    assert made["authorization"] == wanted.headers["Authorization"]
+
+
+@pytest.mark.parametrize("token", TOKENS, ids=["lasting", "temporary"])
+def test_a_token_for_the_database_is_the_one_that_the_sdk_makes(token: str | None) -> None:
+    now, rds = 1_700_000_000, session("eu-central-1", token).client("rds")
+    with frozen(now):
+        wanted = rds.generate_db_auth_token("proxy.example.org", 5432, "service", "eu-central-1")
+
+    credentials = signing.Credentials("AKIDEXAMPLE", "secret/+=", token)
+    made = signing.presigned_connect(credentials, "eu-central-1", "proxy.example.org:5432", "service", now)
+
+    assert parsed("https://" + made) == parsed("https://" + wanted)
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """Images on the wire."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from chalicelib.database.images import FoundImage
-from chalicelib.database.tables import Image, Status
+from chalicelib.database import tables
 from chalicelib.routes.shapes.base import Answer, Body
 from chalicelib.routes.shapes.fields import (
     ContentType,
@@ -22,9 +21,14 @@ from chalicelib.routes.shapes.fields import (
     when,
 )
 from chalicelib.routes.shapes.text import content_type_of, refused
-from chalicelib.services import images
-from chalicelib.services.images import MAX_TAGS, Change
-from chalicelib.services.uploads import Draft
+from chalicelib.services import images, uploads
+from chalicelib.services.limits import MAX_TAGS
+
+if TYPE_CHECKING:
+    from chalicelib.database.images import FoundImage
+    from chalicelib.database.tables import Image
+    from chalicelib.services.images import Change
+    from chalicelib.services.uploads import Draft
 
 STORAGE_EXAMPLE = "https://images.example.s3.eu-central-1.amazonaws.com/images/2026-01-01/0b6f2c1e"
 DOWNLOAD_EXAMPLE = f"{STORAGE_EXAMPLE}?X-Amz-Signature=…"
@@ -44,8 +48,8 @@ class ImageDraft(Body):
     tags: Tags = Field(default_factory=list)
     metadata: Metadata = Field(default_factory=dict)
 
-    def draft(self) -> Draft:
-        return Draft(
+    def draft(self) -> "Draft":
+        return uploads.Draft(
             self.filename,
             self.content_type or content_type_of(self.filename),
             self.size,
@@ -76,8 +80,8 @@ class ImageChange(Body):
             raise refused(nulls[0], "must not be null")
         return self
 
-    def change(self) -> Change:
-        return Change(self.filename, self.tags, self.metadata)
+    def change(self) -> "Change":
+        return images.Change(self.filename, self.tags, self.metadata)
 
 
 @dataclass
@@ -90,7 +94,7 @@ class TagRef(Answer):
 class ImageRecord(Answer):
     id: ImageId
     status: Annotated[
-        Status,
+        "tables.Status",
         says(
             "`pending`: its file has not come yet. `present`: the storage has it. `missing`: the storage has lost it."
             " `rejected`: it came, but was refused; see `rejection`.",
@@ -133,11 +137,11 @@ class ImageRecord(Answer):
     rejection: Annotated[str | None, says("Why the file was refused; null unless it was.")]
 
     @classmethod
-    def of(cls, image: Image | FoundImage) -> Self:
+    def of(cls, image: "Image | FoundImage") -> Self:
         download = images.download(image)
         return cls(
             id=image.id,
-            status=Status(image.status),
+            status=tables.Status(image.status),
             filename=image.filename,
             content_type=image.content_type,
             size=image.size,

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from chalicelib.database.search import Criteria
+from chalicelib.database import search
 from chalicelib.routes.shapes.base import Paging
 from chalicelib.routes.shapes.fields import (
     AttributeKeyword,
@@ -37,8 +37,8 @@ class BrowseQuery(Paging):
     end_timestamp: EndTimestamp | None = None
     uploaded_only: Annotated[Truth, says("Only images whose file is there.", True)] = False
 
-    def criteria(self, tag_id: int | None = None) -> Criteria:
-        return Criteria(
+    def criteria(self, tag_id: int | None = None) -> "search.Criteria":
+        return search.Criteria(
             tag_id=tag_id,
             start_timestamp=self.start_timestamp,
             end_timestamp=self.end_timestamp,
@@ -96,7 +96,7 @@ class SearchQuery(BrowseQuery):
             raise refused(pairs[MAX_PAIRS], f"at most {MAX_PAIRS} of metadata and attributes may be asked for at once")
         return self
 
-    def criteria(self, tag_id: int | None = None) -> Criteria:
+    def criteria(self, tag_id: int | None = None) -> "search.Criteria":
         return replace(
             super().criteria(tag_id),
             exact_tags=tuple(self.exact_tags),

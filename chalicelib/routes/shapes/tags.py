@@ -1,13 +1,15 @@
 """Tags on the wire."""
 
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field
 
-from chalicelib.database.tags import CountedTag
 from chalicelib.routes.shapes.base import Answer, Body, Paging
 from chalicelib.routes.shapes.fields import Pattern, TagId, TagName, says
+
+if TYPE_CHECKING:
+    from chalicelib.database.tags import CountedTag
 
 
 class TagDraft(Body):
@@ -33,5 +35,5 @@ class TagRecord(Answer):
     image_count: Annotated[int, says("How many images have it, those in the bin left out.", 1234)]
 
     @classmethod
-    def of(cls, tag: CountedTag) -> Self:
+    def of(cls, tag: "CountedTag") -> Self:
         return cls(id=tag.id, name=tag.name, image_count=tag.image_count)

@@ -1,16 +1,19 @@
 """Uploads on the wire."""
 
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
-from chalicelib.aws.storage import PresignedUpload
 from chalicelib.routes.shapes.base import Answer, Body, Query
 from chalicelib.routes.shapes.fields import Base64Data, ContentType, Filename, ImageId, Metadata, says, when
 from chalicelib.routes.shapes.images import STORAGE_EXAMPLE, Tags
 from chalicelib.routes.shapes.text import content_type_of, refused
-from chalicelib.services.uploads import Draft, PresignedParts
+from chalicelib.services import uploads
+
+if TYPE_CHECKING:
+    from chalicelib.aws.storage import PresignedUpload
+    from chalicelib.services.uploads import Draft, PresignedParts
 
 MAX_PAYLOAD_BYTES = 3_960_000
 """As base64 in the proxy event this stays within the 6 MB that Lambda takes."""
@@ -28,9 +31,9 @@ class OneShot(Body):
     tags: Tags = Field(default_factory=list)
     metadata: Metadata = Field(default_factory=dict)
 
-    def draft(self) -> Draft:
+    def draft(self) -> "Draft":
         content_type = self.content_type or content_type_of(self.filename)
-        return Draft(self.filename, content_type, len(self.image_data), None, self.tags, self.metadata)
+        return uploads.Draft(self.filename, content_type, len(self.image_data), None, self.tags, self.metadata)
 
 
 class RawOneShot(Query):
@@ -83,7 +86,7 @@ class Upload(Answer):
     upload_expires_timestamp: Annotated[int | None, when("when the URL ends to work", 1_700_003_600)]
 
     @classmethod
-    def of(cls, image_id: int, presigned: PresignedUpload | None) -> Self:
+    def of(cls, image_id: int, presigned: "PresignedUpload | None") -> Self:
         if presigned is None:
             return cls(id=image_id, upload_url=None, upload_headers=None, upload_expires_timestamp=None)
         return cls(
@@ -110,7 +113,7 @@ class MultipartUpload(Answer):
     upload_expires_timestamp: Annotated[int, when("when the URLs end to work", 1_700_003_600)]
 
     @classmethod
-    def of(cls, image_id: int, presigned: PresignedParts) -> Self:
+    def of(cls, image_id: int, presigned: "PresignedParts") -> Self:
         parts = [
             Part(part_number=number, url=url, size=size)
             for number, (url, size) in enumerate(zip(presigned.urls, presigned.sizes, strict=True), start=1)

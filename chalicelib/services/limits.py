@@ -1,0 +1,3 @@
+"""What the shapes of requests and the rules both know."""
+
+MAX_TAGS = 100

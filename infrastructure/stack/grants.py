@@ -1,0 +1,69 @@
+"""Which function may do what, and what it is told: on one page."""
+
+from aws_cdk import aws_dynamodb
+from aws_cdk.aws_iam import PolicyStatement
+
+from infrastructure import resources, roles
+from infrastructure.stack.database import Database
+from infrastructure.stack.functions import API, MIGRATE, RECONCILE, STORAGE, TIDY, Functions
+from infrastructure.stack.network import Network
+from infrastructure.stack.storage import ImageBucket
+from infrastructure.stack.users import Users
+
+READ_OBJECTS = ["s3:GetObject"]
+WRITE_OBJECTS = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+
+
+def settle(
+    functions: Functions,
+    bucket: ImageBucket,
+    table: aws_dynamodb.Table,
+    database: Database,
+    users: Users,
+    network: Network,
+) -> None:
+    for name in (API, STORAGE, RECONCILE, TIDY):
+        database.let_in(functions.by_name[name].role, roles.SERVICE)
+        _tell(functions, name, bucket, table, users, database.url(roles.SERVICE))
+    database.let_in(functions.by_name[MIGRATE].role, roles.MIGRATOR)
+    _tell(functions, MIGRATE, bucket, table, users, database.url(roles.MIGRATOR))
+    for name in (STORAGE, RECONCILE):
+        _objects(functions, name, bucket, READ_OBJECTS)
+    _objects(functions, API, bucket, READ_OBJECTS + WRITE_OBJECTS)
+    _access_log(functions, table)
+    network.open(
+        {bucket.arn: ["s3:ListBucket"], f"{bucket.arn}/images/*": READ_OBJECTS + WRITE_OBJECTS},
+        {table.table_arn: ["dynamodb:BatchWriteItem"], f"{table.table_arn}/index/*": ["dynamodb:Query"]},
+    )
+
+
+def _objects(functions: Functions, name: str, bucket: ImageBucket, actions: list[str]) -> None:
+    role = functions.by_name[name].role
+    role.add_to_policy(PolicyStatement(actions=actions, resources=[f"{bucket.arn}/images/*"]))
+    # Without it S3 answers 403, not 404, for an object that is not there.
+    role.add_to_policy(PolicyStatement(actions=["s3:ListBucket"], resources=[bucket.arn]))
+    uses = ["kms:Decrypt"] + (["kms:GenerateDataKey"] if "s3:PutObject" in actions else [])
+    role.add_to_policy(PolicyStatement(actions=uses, resources=[bucket.key.key_arn]))
+
+
+def _access_log(functions: Functions, table: aws_dynamodb.Table) -> None:
+    """To add and to look up. Who may write a batch may also delete in one; the service never does."""
+    role = functions.api.role
+    indexes = [f"{table.table_arn}/index/{name}" for name in resources.ACCESS_LOG_INDEXES]
+    role.add_to_policy(PolicyStatement(actions=["dynamodb:BatchWriteItem"], resources=[table.table_arn]))
+    role.add_to_policy(PolicyStatement(actions=["dynamodb:Query"], resources=indexes))
+
+
+def _tell(
+    functions: Functions, name: str, bucket: ImageBucket, table: aws_dynamodb.Table, users: Users, url: str
+) -> None:
+    functions.set(
+        name,
+        {
+            "DATABASE_URL": url,
+            "IMAGE_BUCKET": bucket.name,
+            "ACCESS_LOG_TABLE": table.table_name,
+            "USER_POOL_ARN": users.pool.user_pool_arn,
+            "ALLOWED_ORIGIN": functions.allowed_origin,
+        },
+    )

@@ -1,0 +1,194 @@
+"""What is watched. Each alarm says what a person should do when it comes."""
+
+from typing import NamedTuple
+
+from aws_cdk import Duration, aws_cloudwatch, aws_cloudwatch_actions, aws_kms, aws_sns, aws_sns_subscriptions
+from aws_cdk.aws_cloudwatch import ComparisonOperator, IMetric, Metric, TreatMissingData
+from aws_cdk.aws_iam import ServicePrincipal
+from constructs import Construct
+
+from infrastructure.resources import FUNCTION_ENVIRONMENT
+from infrastructure.stack.database import Database
+from infrastructure.stack.functions import Functions
+from infrastructure.stack.gateway import Gateway
+from infrastructure.stages import Stage
+
+_FIVE_MINUTES = Duration.minutes(5)
+
+
+class Alert(NamedTuple):
+    name: str
+    metric: IMetric
+    above: float
+    periods: int
+    what_to_do: str
+
+
+class Watch:
+    def __init__(
+        self,
+        scope: Construct,
+        stage: Stage,
+        key: aws_kms.Key,
+        functions: Functions,
+        gateway: Gateway,
+        database: Database,
+    ) -> None:
+        self._scope, self._stage = scope, stage
+        self._functions, self._gateway, self._database = functions, gateway, database
+        topic = self._topic(key)
+        alerts = [*self._of_requests(), *self._of_the_database(), *self._of_what_waits()]
+        for alert in alerts:
+            self._alarm(alert).add_alarm_action(aws_cloudwatch_actions.SnsAction(topic))
+        self._dashboard(alerts)
+
+    def _topic(self, key: aws_kms.Key) -> aws_sns.Topic:
+        topic = aws_sns.Topic(self._scope, "Alarms", master_key=key, enforce_ssl=True)
+        key.grant_encrypt_decrypt(ServicePrincipal("cloudwatch.amazonaws.com"))
+        if self._stage.alarm_email:
+            topic.add_subscription(aws_sns_subscriptions.EmailSubscription(self._stage.alarm_email))
+        return topic
+
+    def _of_requests(self) -> list[Alert]:
+        api, function = self._gateway.api, self._functions.api.function
+        return [
+            Alert(
+                "ServerErrors",
+                api.metric_server_error(period=_FIVE_MINUTES, statistic="Sum"),
+                5,
+                1,
+                "Requests fail on our side. Take a request_id from the gateway's log and look for it in the log of the"
+                " function; if it began with a deployment, go back to the version before.",
+            ),
+            Alert(
+                "SlowRequests",
+                api.metric_latency(period=_FIVE_MINUTES, statistic="p99"),
+                3000,
+                3,
+                "One request in a hundred takes more than 3 s. See in the dashboard whether it is the database"
+                " (capacity at its limit: raise most_capacity) or cold starts (concurrency has jumped).",
+            ),
+            Alert(
+                "ThrottledRequests",
+                function.metric_throttles(period=_FIVE_MINUTES, statistic="Sum"),
+                10,
+                1,
+                "Lambda refuses to start more of the API function: raise `concurrency` of the stage, and see that the"
+                " database takes as many connections, or find out who asks so much.",
+            ),
+        ]
+
+    def _of_the_database(self) -> list[Alert]:
+        return [
+            Alert(
+                "Connections",
+                self._of_the_proxy("DatabaseConnections"),
+                0.8 * _connections(self._stage),
+                3,
+                "The proxy uses most of the connections that the database takes at this capacity: raise most_capacity,"
+                " or lower `concurrency` of the stage so that requests wait outside.",
+            ),
+            Alert(
+                "ConnectionsRefused",
+                self._of_the_proxy("MaxDatabaseConnectionsAllowedExceeded", "Sum"),
+                0,
+                1,
+                "Requests wait in vain for a connection: raise most_capacity of the stage.",
+            ),
+            Alert(
+                "DatabaseBusy",
+                self._database.cluster.metric("ACUUtilization", period=_FIVE_MINUTES, statistic="Average"),
+                90,
+                3,
+                "Aurora is at the largest capacity that it may take: raise most_capacity, or look in Performance"
+                " Insights for the statement that takes it.",
+            ),
+        ]
+
+    def _of_what_waits(self) -> list[Alert]:
+        return [
+            *map(self._of_dead_letters, [each.name for each in self._functions.all if each.dead_letters]),
+            Alert(
+                "AccessRecordsUndelivered",
+                self._ours("AccessRecordUndelivered"),
+                0,
+                1,
+                "DynamoDB did not take access records. The requests went through; their lines in the log, where"
+                " access_record is undelivered, are the records: put them into the table when it takes them again.",
+            ),
+            Alert(
+                "ImagesPendingLong",
+                self._ours("ImagesPendingLong", "Maximum"),
+                100,
+                12,
+                "Images were announced and no file came within two upload times. If S3's events go astray, dead letters"
+                " have come too; else ask the clients' owners why their uploads break off.",
+            ),
+        ]
+
+    def _of_dead_letters(self, name: str) -> Alert:
+        queue = self._functions.by_name[name].dead_letters
+        assert queue is not None  # noqa: S101
+        return Alert(
+            f"DeadLettersOf{name.title().replace('_', '')}",
+            queue.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES, statistic="Maximum"),
+            0,
+            1,
+            f"Events that {name} failed on three times. Read one in the queue, and the log for why; once mended, invoke"
+            " the function with each again (reconcile finds what storage events left out), then purge the queue.",
+        )
+
+    def _ours(self, name: str, statistic: str = "Sum") -> Metric:
+        return Metric(
+            namespace=FUNCTION_ENVIRONMENT["POWERTOOLS_METRICS_NAMESPACE"],
+            metric_name=name,
+            dimensions_map={"service": FUNCTION_ENVIRONMENT["POWERTOOLS_SERVICE_NAME"]},
+            period=_FIVE_MINUTES,
+            statistic=statistic,
+        )
+
+    def _of_the_proxy(self, name: str, statistic: str = "Maximum") -> Metric:
+        return Metric(
+            namespace="AWS/RDS",
+            metric_name=name,
+            dimensions_map={"ProxyName": self._database.proxy.db_proxy_name},
+            period=_FIVE_MINUTES,
+            statistic=statistic,
+        )
+
+    def _alarm(self, alert: Alert) -> aws_cloudwatch.Alarm:
+        return aws_cloudwatch.Alarm(
+            self._scope,
+            f"{alert.name}Alarm",
+            alarm_name=f"tagged-image-manager-{self._stage.name}-{alert.name}",
+            alarm_description=alert.what_to_do,
+            metric=alert.metric,
+            threshold=alert.above,
+            evaluation_periods=alert.periods,
+            comparison_operator=ComparisonOperator.GREATER_THAN_THRESHOLD,
+            treat_missing_data=TreatMissingData.NOT_BREACHING,
+        )
+
+    def _dashboard(self, alerts: list[Alert]) -> None:
+        api, function = self._gateway.api, self._functions.api.function
+        cluster = self._database.cluster
+        graphs = {
+            "Requests": [api.metric_count(), api.metric_client_error(), api.metric_server_error()],
+            "Latency, ms": [api.metric_latency(statistic=cut) for cut in ("p50", "p95", "p99")],
+            "API function": [function.metric("ConcurrentExecutions", statistic="Maximum"), function.metric_throttles()],
+            "Errors of functions": [each.function.metric_errors() for each in self._functions.all],
+            "Database capacity": [cluster.metric_serverless_database_capacity(), cluster.metric_acu_utilization()],
+            "Connections": [self._of_the_proxy("DatabaseConnections"), self._of_the_proxy("ClientConnections")],
+        } | {alert.name: [alert.metric] for alert in alerts if alert.name not in ("Connections", "DatabaseBusy")}
+        widgets = [aws_cloudwatch.GraphWidget(title=title, left=lines, width=8) for title, lines in graphs.items()]
+        aws_cloudwatch.Dashboard(
+            self._scope,
+            "Dashboard",
+            dashboard_name=f"tagged-image-manager-{self._stage.name}",
+            widgets=[widgets[start : start + 3] for start in range(0, len(widgets), 3)],
+        )
+
+
+def _connections(stage: Stage) -> float:
+    """What Aurora takes at the largest capacity, about 90 a unit up to 2,000; the proxy may use nine tenths."""
+    return 0.9 * min(2000, 90 * stage.most_capacity)

@@ -1,0 +1,56 @@
+"""The templates of the stages, each made once, in a process of its own, as `make synth` does."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.infrastructure.template import Template
+
+
+def synthesize(stage: str, package: Path, directory: Path, *options: str) -> Path:
+    """Where the template and what belongs to it lie."""
+    command = [sys.executable, "-m", "infrastructure", "synth", "--stage", stage, "--package", str(package)]
+    done = subprocess.run(
+        [*command, "--output", str(directory), *options], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return directory
+
+
+@pytest.fixture(scope="session")
+def assembly(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Of a stage."""
+
+    @cache
+    def made(stage: str) -> Path:
+        return synthesize(stage, package, tmp_path_factory.mktemp("assembly") / stage, "--no-check")
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def template_of(assembly: Callable[[str], Path]) -> Callable[[str], Template]:
+    def read(stage: str) -> Template:
+        content: dict[str, Any] = json.loads(
+            (assembly(stage) / f"tagged-image-manager-{stage}.template.json").read_text()
+        )
+        return Template(content)
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def dev(template_of: Callable[[str], Template]) -> Template:
+    return template_of("dev")
+
+
+@pytest.fixture(scope="session")
+def prod(template_of: Callable[[str], Template]) -> Template:
+    return template_of("prod")

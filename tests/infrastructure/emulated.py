@@ -1,0 +1,140 @@
+"""The dev template, as far as the emulator's CloudFormation takes it, with the database of the local stack."""
+
+import copy
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from local.emulator import ACCOUNT, CREDENTIALS, REGION
+
+KEPT = ("KMS", "S3", "DynamoDB", "SQS", "SNS", "Cognito", "Lambda", "IAM", "ApiGateway", "Logs", "Events", "CloudWatch")
+"""Services whose resources it makes; network, database and CDK's own functions stay away."""
+
+REFUSE_HTTP = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")
+"""HTTP is what the emulator is spoken to here."""
+
+OF_CDK = ("AWS679f", "AWSCDK", "DatabaseUsers", "Vpc")
+ASSETS = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
+PROXY = f"arn:aws:rds:{REGION}:{ACCOUNT}:db-proxy:prx-none"
+
+DROPPED = {
+    "TTL of the table": "test_the_local_table_has_the_keys_the_indexes_and_the_end_of_the_deployed_one",
+    "point-in-time recovery, deletion protection": "test_what_prod_keeps_cannot_be_deleted_by_mistake",
+    "dead letters of functions": "test_every_asynchronous_function_ends_in_a_queue_that_has_an_alarm",
+    "that everything is spoken to over TLS": "test_buckets_and_queues_are_spoken_to_over_tls_only",
+    "encryption by our key": "test_everything_at_rest_is_encrypted_by_the_one_key",
+    "lifecycle of the bucket": "test_unfinished_uploads_and_old_versions_are_swept_away",
+    "public access block": "test_nothing_is_public",
+    "access log and throttling of the API": "test_the_gateway_throttles_and_logs",
+    "VPC, subnets, security groups, endpoints": "test_the_subnets_lead_nowhere_but_to_s3_and_dynamodb",
+    "answers to OPTIONS": "test_browsers_may_ask_first_on_every_path",
+    "who may invoke a function": "test_storage_events_wake_the_function_that_takes_them_by_its_alias",
+    "the gateway's own answers, as part of the API's description": (
+        "test_every_answer_of_the_gateway_itself_is_a_problem"
+    ),
+    "database, proxy, their users": "test_the_database_is_serverless_signs_in_by_iam_and_has_a_reader_where_asked",
+    "the migration before the aliases": "test_new_code_takes_traffic_only_when_the_database_is_migrated",
+    "log groups' retention": "test_every_log_ends_some_day",
+}
+"""What the emulator leaves out or takes whatever it says, and the claim about the template that stands for it."""
+
+
+def adapted(template: dict[str, Any], database_url: str) -> dict[str, Any]:
+    resources = {name: one for name, one in copy.deepcopy(template["Resources"]).items() if _is_kept(name, one["Type"])}
+    gone = set(template["Resources"]) - set(resources)
+    for resource in resources.values():
+        depends = resource.get("DependsOn", [])
+        resource["DependsOn"] = [one for one in ([depends] if isinstance(depends, str) else depends) if one not in gone]
+        if resource["Type"] == "AWS::Lambda::Function":
+            del resource["Properties"]["VpcConfig"]
+            resource["Properties"]["Environment"]["Variables"]["DATABASE_URL"] = database_url
+    return {"Resources": _without(gone, resources | _answers(resources)), "Outputs": template["Outputs"]}
+
+
+def _is_kept(name: str, kind: str) -> bool:
+    owner, service, *_ = kind.split("::")
+    return owner == "AWS" and service in KEPT and kind not in REFUSE_HTTP and not name.startswith(OF_CDK)
+
+
+def _answers(resources: dict[str, Any]) -> dict[str, Any]:
+    """The gateway's own answers as resources: the emulator passes over them in the API's description."""
+    ((name, api),) = [(name, one) for name, one in resources.items() if one["Type"] == "AWS::ApiGateway::RestApi"]
+    return {
+        f"Answer{kind.title().replace('_', '')}": {
+            "Type": "AWS::ApiGateway::GatewayResponse",
+            "Properties": {
+                "RestApiId": {"Ref": name},
+                "ResponseType": kind,
+                "StatusCode": one["statusCode"],
+                "ResponseParameters": one["responseParameters"],
+                "ResponseTemplates": one["responseTemplates"],
+            },
+        }
+        for kind, one in api["Properties"]["Body"]["x-amazon-apigateway-gateway-responses"].items()
+    }
+
+
+def _without(gone: set[str], value: Any) -> Any:
+    """With something in the place of what refers to resources that are not there."""
+    if isinstance(value, dict):
+        if value.get("Ref") in gone:
+            return "none"
+        if "Fn::GetAtt" in value and value["Fn::GetAtt"][0] in gone:
+            return PROXY
+        return {name: _without(gone, each) for name, each in value.items()}
+    return [_without(gone, each) for each in value] if isinstance(value, list) else value
+
+
+class Cloud:
+    """The emulator's clients, and the stack that is deployed to it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.outputs: dict[str, str] = {}
+        self._session = boto3.Session(region_name=REGION, **CREDENTIALS)
+
+    def client(self, service: str, session: boto3.Session | None = None) -> Any:
+        config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
+        return (session or self._session).client(service, endpoint_url=self.url, config=config)
+
+    def deploy(self, template: dict[str, Any], assets: Path) -> None:
+        s3, cloudformation = self.client("s3"), self.client("cloudformation")
+        s3.create_bucket(Bucket=ASSETS, CreateBucketConfiguration={"LocationConstraint": REGION})
+        for asset in assets.glob("asset.*.zip"):
+            s3.upload_file(str(asset), ASSETS, asset.name.removeprefix("asset."))
+        s3.put_object(Bucket=ASSETS, Key="template.json", Body=json.dumps(template).encode())
+        place = f"{self.url}/{ASSETS}/template.json"
+        cloudformation.create_stack(StackName="dev", TemplateURL=place, Capabilities=["CAPABILITY_IAM"])
+        stack = self._settled(cloudformation)
+        assert stack["StackStatus"] == "CREATE_COMPLETE", _failures(cloudformation)
+        self.outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+
+    def _settled(self, cloudformation: Any) -> dict[str, Any]:
+        deadline = time.monotonic() + 60
+        while True:
+            stack: dict[str, Any] = cloudformation.describe_stacks(StackName="dev")["Stacks"][0]
+            if not stack["StackStatus"].endswith("IN_PROGRESS") or time.monotonic() > deadline:
+                return stack
+
+    def physical(self, logical_id: str) -> str:
+        found = self.client("cloudformation").describe_stack_resource(StackName="dev", LogicalResourceId=logical_id)
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
+    def role_of(self, function: str) -> boto3.Session:
+        """A session with the rights of a function's role, and no others."""
+        arn = self.client("lambda").get_function_configuration(FunctionName=function)["Role"]
+        given = self.client("sts").assume_role(RoleArn=arn, RoleSessionName="the-test")["Credentials"]
+        return boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], region_name=REGION)
+
+
+def _failures(cloudformation: Any) -> list[str]:
+    events = cloudformation.describe_stack_events(StackName="dev")["StackEvents"]
+    return [
+        f"{one['LogicalResourceId']}: {one.get('ResourceStatusReason')}"
+        for one in events
+        if "FAILED" in one["ResourceStatus"]
+    ]

@@ -1,0 +1,57 @@
+"""The package, unpacked; and what its functions need around them: the stack's PostgreSQL and emulator."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from infrastructure.resources import FUNCTION_ENVIRONMENT
+from local import environment
+from tests.lambda_runtime import runtime
+from tests.lambda_runtime.runtime import Function
+
+DATABASE = "lambda_runtime"
+
+Start = Callable[..., AbstractContextManager[Function]]
+
+
+@pytest.fixture(scope="session")
+def code(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    directory = tmp_path_factory.mktemp("lambda")
+    runtime.runtime_path(directory / "runtime")
+    yield runtime.unpack(package, directory / "code")
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def database(stack: dict[str, Any]) -> str:
+    """A new one, without tables: its URL."""
+    connection = psycopg2.connect(stack["database_url"])
+    connection.autocommit = True
+    connection.cursor().execute(f"CREATE DATABASE {DATABASE}")
+    connection.close()
+    return f"{stack['database_url'].rpartition('/')[0]}/{DATABASE}"
+
+
+@pytest.fixture(scope="session")
+def start(code: Path, stack: dict[str, Any], database: str) -> Start:
+    """Starts a function by its handler's name."""
+    given = environment.of_service(stack | {"database_url": database})
+    wanted = ("DATABASE_URL", "IMAGE_BUCKET", "ACCESS_LOG_TABLE", "USER_POOL_ARN")
+    kept = {name: value for name, value in given.items() if name in wanted or name.startswith("AWS_")}
+    return partial(_running, code, FUNCTION_ENVIRONMENT | kept)
+
+
+def _running(code: Path, settings: dict[str, str], handler: str, **changed: str) -> AbstractContextManager[Function]:
+    return runtime.running(f"app.{handler}", code, settings | changed)
+
+
+@pytest.fixture(scope="session")
+def migrated(start: Start) -> None:
+    with start("migrate") as function:
+        assert function.invoke({}).kind == "response"

@@ -99,11 +99,16 @@ class Plan:
 def choose(question: Question, wanted: int) -> Plan:
     """For a page, or a count, that ends with the result of this number."""
     plans = list(candidates(question, wanted))
-    best = min(plans, key=lambda plan: plan.cost + DOUBT * plan.in_vain)
     complete = min(plans, key=lambda plan: plan.worst)
+    best = min(plans, key=lambda plan: plan.cost + DOUBT * _in_vain(plan, complete))
     if best.form is Form.STREAM and best.worst > max(BEARABLE, complete.worst):
         return replace(best, budget=round(best.rows * SPARE) + SPARE_ROWS, complete=complete)
     return best
+
+
+def _in_vain(plan: Plan, complete: Plan) -> float:
+    """With the budget that it may be given."""
+    return min(plan.in_vain, SPARE * plan.cost + complete.worst) if plan.form is Form.STREAM else plan.in_vain
 
 
 def candidates(question: Question, wanted: int) -> Iterator[Plan]:

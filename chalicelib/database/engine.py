@@ -40,10 +40,11 @@ def engine() -> "Engine":
 
 
 def session_settings(statement_timeout_seconds: int) -> dict[str, str]:
-    """Beside the time limit, no jit, generic plans or parallel workers: they cost far more than they save on queries of
+    """Beside the time limits, no jit, generic plans or parallel workers: they cost more than they save on queries of
     milliseconds. RDS Proxy, to which we sign in without a password, takes no options: there the role has them."""
     return {
         "statement_timeout": f"{statement_timeout_seconds}s",
+        "idle_in_transaction_session_timeout": "60s",
         "jit": "off",
         "plan_cache_mode": "force_custom_plan",
         "max_parallel_workers_per_gather": "0",

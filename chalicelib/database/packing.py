@@ -5,7 +5,8 @@ copy, and may be old: triggers note in `changed_images` whose links change, thos
 from time to time their block is packed again. So that no change is missed,
 
 - only images that are an hour old are packed, while changes are noted from half an hour on, and no transaction lives
-  for the half hour between: whoever does not see that an image is packed notes it all the same;
+  for the half hour between (the session's time limits see to it): whoever does not see that an image is packed notes
+  the change all the same;
 - who packs forgets only changes that are in the very snapshot that is packed: each change is a row of its own;
 - there is one packer at a time, and each statement of one begins after the last one's commit.
 """
@@ -56,6 +57,7 @@ def changes(session: Session) -> int:
 
 
 def most_changed_block(session: Session) -> Block | None:
+    """Judged by a sample of the changes, of which there may be millions."""
     row = session.execute(_MOST_CHANGED_BLOCK).one_or_none()
     return None if row is None else Block(row.first_id, row.end_id)
 
@@ -97,7 +99,7 @@ _NEXT_BLOCK = text(
 
 _MOST_CHANGED_BLOCK = text(
     """
-    SELECT b.first_id, b.end_id FROM changed_images c CROSS JOIN LATERAL (
+    SELECT b.first_id, b.end_id FROM (SELECT image_id FROM changed_images LIMIT 10000) c CROSS JOIN LATERAL (
         SELECT first_id, end_id FROM packed_blocks WHERE first_id <= c.image_id ORDER BY first_id DESC LIMIT 1
     ) b WHERE c.image_id < b.end_id GROUP BY b.first_id, b.end_id ORDER BY count(*) DESC LIMIT 1
     """

@@ -36,7 +36,7 @@ def purge_binned_links(session: Session, tag_id: int, most: int) -> int:
 
 def purge_tag(session: Session, tag_id: int) -> bool:
     """Whether the tag is gone: it stays as long as it has a link, or someone who found it before it was deleted may yet
-    make one."""
+    make one. Its packed links go with it, so nobody may pack meanwhile."""
     if session.scalar(_HOLD_ALONE, {"tag_id": tag_id}) is None:
         return False
     return session.scalar(_PURGE_TAG, {"tag_id": tag_id}) is not None

@@ -17,8 +17,9 @@ LINKS_A_CHUNK = 5000
 
 CHANGES_A_CHUNK = 50_000
 
-BEARABLE_CHANGES = 200
-"""So many changed images may be looked at one by one in a search, before their blocks are packed again."""
+BEARABLE_CHANGES = 2000
+"""So many changed images a search may look at one by one, about a microsecond each, before their blocks are packed
+again; packing one takes tens of milliseconds."""
 
 
 def tidy() -> None:
@@ -49,7 +50,7 @@ def _folded(deadline: float) -> Iterator[int]:
         with transaction() as session:
             changes = upkeep.fold_counts(session, CHANGES_A_CHUNK)
         yield changes
-        if not changes:
+        if changes < CHANGES_A_CHUNK:  # what has come meanwhile is for the next run
             return
 
 
@@ -60,7 +61,7 @@ def _purge(tag_id: int, deadline: float) -> tuple[bool, int]:
         for chunk in _purged(tag_id, deadline):
             links += chunk
         with transaction() as session:
-            return upkeep.purge_tag(session, tag_id), links
+            return packing.is_alone(session) and upkeep.purge_tag(session, tag_id), links
     except Exception:  # noqa: BLE001 (a tag that cannot be purged holds up no other)
         logger.exception("a tag could not be purged", tag_id=tag_id)
         return False, links

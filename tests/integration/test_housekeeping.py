@@ -1,12 +1,18 @@
 """What is put off when tags change, and done by the clock."""
 
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from threading import Event
+
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, Select, func, select
 from sqlalchemy.orm import Session
 
 from chalicelib.database import packing, search, tags
 from chalicelib.database.pages import Window
-from chalicelib.database.search import Criteria
+from chalicelib.database.search import Criteria, conditions, forms
+from chalicelib.database.search.conditions import Question
+from chalicelib.database.search.plan import Form, Plan, candidates
 from chalicelib.database.tables import (
     EPOCH_MILLISECONDS,
     Tag,
@@ -218,6 +224,81 @@ def test_a_tag_that_becomes_popular_is_packed_in_all_blocks(packed: Engine) -> N
         assert session.scalars(select(packed_tags.c.packed_from).where(packed_tags.c.tag_id == five)).one() == 0
         assert numbers(session, "five", "two") == [50, 40, 30, 20, 10, 0]
         assert numbers(session, "five", without=("two",)) == [55, 45, 35, 25, 15, 5]
+
+
+def test_links_of_a_deleted_tag_go_unnoted(packed: Engine) -> None:
+    with Session(packed) as session, session.begin():
+        tag_service.delete(session, a_tag(session, "two"))
+
+    housekeeping.tidy()
+
+    with Session(packed) as session:
+        assert (noted(session), rows(session, packed_links)) == (set(), 10)
+        assert session.scalar(select(Tag.id).where(Tag.name == "two")) is None
+
+
+def test_while_many_tags_are_purged_the_untagged_are_found_all_the_same(
+    packed: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conditions, "SEVERAL_TAGS", 1)
+    with Session(packed) as session, session.begin():
+        only = [an_image(session, [name]).id for name in ("one", "other", "rest")]
+        for name in ("one", "other", "rest"):
+            tag_service.delete(session, a_tag(session, name))
+
+    with Session(packed) as session:
+        assert found(session, Criteria(untagged=True)) == only[::-1]
+
+
+def test_packed_links_stay_true_while_four_write_and_two_pack(packed: Engine) -> None:
+    names, done = ["all", "two", "three"], Event()
+
+    def write(client: int) -> None:
+        random = Random(client)
+        for _ in range(60):
+            image_id, name = OLD + random.randrange(60), random.choice(names)
+            with Session(packed) as session, session.begin():
+                random.choice([images.add_tag, images.take_off_tag])(session, image_id, name)
+
+    def pack() -> None:
+        while not done.is_set():
+            housekeeping.tidy()
+
+    with ThreadPoolExecutor(6) as threads:
+        packing_ = [threads.submit(pack) for _ in range(2)]
+        for written in [threads.submit(write, client) for client in range(4)]:
+            written.result()
+        done.set()
+        for packer in packing_:
+            packer.result()
+
+    with Session(packed) as session:
+        truth = {name: set(session.scalars(_images_with(name))) for name in names}
+        for required in (["all", "two"], ["two", "three"], names):
+            for unwanted in ([], ["three"] if "three" not in required else []):
+                ids = set.intersection(*(truth[name] for name in required)).difference(
+                    *(truth[each] for each in unwanted)
+                )
+                criteria = Criteria(exact_tags=tuple(required), exclude_tags=tuple(unwanted))
+                by_form = {plan.form: _ids(session, criteria, plan) for plan in _plans(session, criteria)}
+                assert Form.INTERSECT in by_form
+                assert all(each == sorted(ids, reverse=True) for each in by_form.values())
+
+
+def _images_with(name: str) -> Select[int]:
+    return select(image_tags.c.image_id).join(Tag, Tag.id == image_tags.c.tag_id).where(Tag.name == name)
+
+
+def _plans(session: Session, criteria: Criteria) -> list[Plan]:
+    question = conditions.resolve(session, criteria)
+    assert isinstance(question, Question)
+    return list(candidates(question, 100))
+
+
+def _ids(session: Session, criteria: Criteria, plan: Plan) -> list[int]:
+    question = conditions.resolve(session, criteria)
+    assert isinstance(question, Question)
+    return list(session.connection().exec_driver_sql(forms.ids(plan, question, 100), {}).scalars())
 
 
 def test_only_one_packs_at_a_time(packed: Engine) -> None:

@@ -1,6 +1,7 @@
 """Which form a search takes, and what happens when it takes too long."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from sqlalchemy.orm import Session
@@ -10,7 +11,7 @@ from chalicelib.config import settings
 from chalicelib.database import images, search, tags
 from chalicelib.database.engine import reading
 from chalicelib.database.pages import TOTAL_LIMIT, Window
-from chalicelib.database.search import Criteria, conditions, forms, rows
+from chalicelib.database.search import Criteria, conditions, forms, lookup, rows
 from chalicelib.database.search import plan as plan_module
 from chalicelib.database.search.conditions import Impossible, Question
 from chalicelib.database.search.plan import Form, Plan
@@ -124,6 +125,28 @@ def test_a_search_that_takes_too_long_is_refused_and_says_what_is_too_broad(
     assert [error["field"] for error in refusal.value.members["errors"]] == ["match_tags[0]"]
     assert "match_tags[0] stands for" in refusal.value.detail
     assert refusal.value.headers["Retry-After"]
+
+
+def test_patterns_whose_tags_take_too_long_to_find_are_named(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "_PATTERN", "SELECT pg_sleep(60)::text, '{number}', '{{}}', {few}, 0, 0, 0, false")
+    monkeypatch.setenv("SEARCH_TIMEOUT_SECONDS", "1")
+    settings.cache_clear()
+
+    with pytest.raises(TooCostly) as refusal:
+        search.find(session, Criteria(match_tags=("%a%",)), Window(100))
+
+    settings.cache_clear()
+    assert [error["field"] for error in refusal.value.members["errors"]] == ["match_tags"]
+
+
+def test_packed_links_are_not_used_when_too_much_has_changed(session: Session) -> None:
+    question = conditions.resolve(session, Criteria(exact_tags=(POPULAR, ALSO_POPULAR)))
+    assert isinstance(question, Question)
+
+    def forms_with(changed: int) -> set[Form]:
+        return {plan.form for plan in plan_module.candidates(replace(question, changed=changed), 100)}
+
+    assert forms_with(0) - forms_with(lookup.MOST_CHANGES) == {Form.INTERSECT}
 
 
 def test_a_count_that_takes_too_long_says_at_least(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,15 +24,10 @@ __all__ = ["Criteria", "FoundImage", "explain", "find"]
 def find(session: Session, criteria: Criteria, window: Window) -> Page[FoundImage]:
     """Newest first, with their tags; images in the bin are never among them. Wants a session of `reading`.
     Raises TooCostly."""
-    question = resolve(session, criteria)
+    question = _resolved(session, criteria)
     if isinstance(question, Impossible):
         return Page([], False, 0 if window.total else None)
-    try:
-        found = rows.fetch(session, _behind(question, window), window.limit + 1, window.offset)
-    except OperationalError as error:
-        if timed_out(error):
-            raise _too_broad(question) from error
-        raise
+    found = _fetched(session, question, window)
     page = Page(found[: window.limit], len(found) > window.limit, None)
     return _counted(session, question, window, page) if window.total else page
 
@@ -61,6 +56,32 @@ def _counted(session: Session, question: Question, window: Window, page: Page[Fo
     if count is None:
         return replace(page, total=min(seen, TOTAL_LIMIT), total_is_exact=False)
     return replace(page, total=min(count, TOTAL_LIMIT), total_is_exact=count <= TOTAL_LIMIT)
+
+
+def _resolved(session: Session, criteria: Criteria) -> Question | Impossible:
+    try:
+        return resolve(session, criteria)
+    except OperationalError as error:
+        if timed_out(error):
+            raise _too_many_tags() from error
+        raise
+
+
+def _fetched(session: Session, question: Question, window: Window) -> list[FoundImage]:
+    try:
+        return rows.fetch(session, _behind(question, window), window.limit + 1, window.offset)
+    except OperationalError as error:
+        if timed_out(error):
+            raise _too_broad(question) from error
+        raise
+
+
+def _too_many_tags() -> TooCostly:
+    """All but patterns is looked up in no time."""
+    message = "it took too long to find the tags that these patterns stand for"
+    return TooCostly(
+        f"match_tags: {message}. Give longer patterns.", errors=[{"field": "match_tags", "message": message}]
+    )
 
 
 def _too_broad(question: Question) -> TooCostly:

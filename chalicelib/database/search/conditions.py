@@ -224,13 +224,14 @@ def _tagged(name: str, listed: Condition, purged: Found) -> Condition:
 
 
 def _untagged(listed: Condition, found: Found, purged: Found) -> Condition:
-    """While links of deleted tags are being purged, the images that have no others are looked for among theirs."""
+    """While links of deleted tags are being purged, the images that have no others are looked for among theirs; of more
+    tags than can be walked side by side, among all images."""
     images, oldest, newest = _extrapolated(found, listed)
     condition = Condition("untagged", "untagged_images", "image_id", "true", images, oldest, newest)
     if not purged.tags:
         return condition
     others = f"SELECT FROM image_tags o WHERE o.tag_id <> ALL('{purged.tag_ids}'::bigint[])"
-    return Condition(
+    everywhere = Condition(
         "untagged",
         table="images",
         key="id",
@@ -238,11 +239,13 @@ def _untagged(listed: Condition, found: Found, purged: Found) -> Condition:
         images=max(images, purged.images),
         oldest=listed.oldest,
         newest=listed.newest,
-        branches=(
-            "SELECT image_id FROM untagged_images WHERE true",
-            *(f"{links} AND NOT EXISTS ({others} AND o.image_id = p.image_id OFFSET 0)" for links in _links(purged)),
-        ),
+        ordered=False,
     )
+    if purged.tags > SEVERAL_TAGS:
+        return everywhere
+    among = (f"{links} AND NOT EXISTS ({others} AND o.image_id = p.image_id OFFSET 0)" for links in _links(purged))
+    branches = ("SELECT image_id FROM untagged_images WHERE true", *among)
+    return replace(everywhere, ordered=True, branches=branches)
 
 
 def _image_conditions(criteria: Criteria, found: Looked, listed: Condition) -> Iterator[Condition]:

@@ -25,7 +25,7 @@ ROWS_EACH = 30
 """Where nothing at all is known of what rows hold, some are looked at, in several places between oldest and newest."""
 
 MOST_CHANGES = 20_000
-"""Further on, it is not counted how many of the packed images have changed."""
+"""Further on, it is not counted how many of the packed images have changed, and packed links are not used."""
 
 ANYTHING = re.compile("%+")
 """The pattern of any tag at all."""
@@ -127,7 +127,7 @@ def _branches(criteria: Criteria) -> Iterator[str]:
         yield _SAMPLE.format(kind="untagged", key="image_id", table="untagged_images", chosen="true", sample=SAMPLE)
     if criteria.untagged or criteria.match_tags:
         yield _PURGED
-    if len(criteria.exact_tags) + len(criteria.exclude_tags) + (criteria.tag_id is not None) > 1:
+    if len(_names(criteria)) + (criteria.tag_id is not None) > 1:
         yield _PACKED.format(most=MOST_CHANGES)
     for name, holds in row_conditions(criteria):
         yield _SHARE.format(name=name, holds=holds.replace("@.", "r."), places=PLACES, rows=ROWS_EACH)

@@ -10,6 +10,7 @@ from math import prod
 
 from chalicelib.database.packing import BLOCK
 from chalicelib.database.search.conditions import Condition, Question
+from chalicelib.database.search.lookup import MOST_CHANGES
 
 STEP = 0.1
 """One entry of an index in its order."""
@@ -172,7 +173,7 @@ class _Estimate:
     def _intersect(self, required: tuple[Condition, ...]) -> Iterator[Plan]:
         """Those that are excluded are taken out of the lists."""
         leading = required + tuple(each for each in self._question.conditions if each.excluded and each.packed)
-        if not required or len(leading) == 1:
+        if not required or len(leading) == 1 or self._question.changed >= MOST_CHANGES:
             return
         probed = self._others(*leading)
         share, probe = self._looking_up(probed)

@@ -1,5 +1,6 @@
 """Runs the forms: for a page of images, or to count them."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ COUNT = "SELECT count(*) FROM ({ids}) c"
 
 
 def fetch(session: Session, question: Question, limit: int, offset: int) -> list[FoundImage]:
-    """Raises QueryCanceled, wrapped by SQLAlchemy, when that takes too long."""
+    """Raises QueryCanceled, wrapped by SQLAlchemy, when that takes too long in all."""
 
     def sql(plan: Plan) -> str:
         return images.query(forms.ids(plan, question, limit, offset))
@@ -27,7 +28,7 @@ def fetch(session: Session, question: Question, limit: int, offset: int) -> list
     def is_full(rows: Sequence[Any]) -> bool:
         return len(rows) == limit
 
-    run = _Run(session, question, settings().search_timeout_seconds * 1000)
+    run = _Run(session, question, time.monotonic() + settings().search_timeout_seconds)
     rows = run.within_budget(choose(question, limit + offset), sql, is_full)
     return [FoundImage.of(*row) for row in rows]
 
@@ -41,7 +42,7 @@ def count(session: Session, question: Question, limit: int) -> int | None:
     def is_full(rows: Sequence[Any]) -> bool:
         return bool(rows[0][0] == limit)
 
-    run = _Run(session, question, settings().count_timeout_milliseconds)
+    run = _Run(session, question, time.monotonic() + settings().count_timeout_milliseconds / 1000)
     try:
         rows = run.within_budget(choose(question, limit), sql, is_full)
     except OperationalError as error:
@@ -56,7 +57,8 @@ def count(session: Session, question: Question, limit: int) -> int | None:
 class _Run:
     session: Session
     question: Question
-    timeout_milliseconds: int
+    deadline: float
+    """Of all its statements, on the clock of time.monotonic()."""
 
     def within_budget(
         self, plan: Plan, sql: Callable[[Plan], str], is_full: Callable[[Sequence[Any]], bool]
@@ -71,5 +73,6 @@ class _Run:
 
     def _execute(self, plan: Plan, sql: str) -> Sequence[Any]:
         # Several statements in one message: one round trip, and one transaction, in which SET LOCAL holds.
-        prefix = f"SET LOCAL statement_timeout = {self.timeout_milliseconds}; {forms.settings(plan)}"
+        left = max(1, round((self.deadline - time.monotonic()) * 1000))
+        prefix = f"SET LOCAL statement_timeout = {left}; {forms.settings(plan)}"
         return self.session.connection().exec_driver_sql(prefix + sql, dict(self.question.texts)).fetchall()

@@ -7,6 +7,8 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
+    # What is counted here, no one may change before the triggers count it.
+    op.execute("LOCK TABLE images, image_tags IN SHARE ROW EXCLUSIVE MODE")
     _tags_that_can_be_deleted_at_once()
     _counts()
     _untagged_images()

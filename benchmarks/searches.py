@@ -141,6 +141,21 @@ DEEP = ("browse", "one popular tag", "popular ∧ popular")
 """Of the main ones, also from the middle on."""
 
 
+MOST_FLOORS = 3
+NEAR_THE_FLOOR = (
+    *("one popular tag", "one mid tag", "one rare tag", "popular ∧ popular", "popular ∧ rare", "rare ∧ rare"),
+    *("old-only ∧ popular", "3 tags", "4 tags", "browse", "browse, from anywhere on"),
+)
+"""Their p50 shall be within so many times the floor's."""
+
+
+def most_milliseconds(name: str) -> int:
+    """What the p95 of a class shall be within, at ten million images."""
+    if "disjoint" in name:
+        return 100
+    return 150 if "patterns" in name or "tag + pattern" in name else 50
+
+
 def _one_without_the_other(wanted: str, unwanted: str) -> Criteria:
     return Criteria((wanted,), exclude_tags=(unwanted,))
 

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import random
 import secrets
 import socket
 import time
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from local import Trouble
+
+_PORTS = range(20_000, 32_768)
+"""Linux begins with outgoing connections behind these."""
 
 USERS = {"editor": "editors", "viewer": "viewers", "admin": "admins", "newcomer": None}
 
@@ -85,8 +89,9 @@ def write_privately(file: Path, text: str) -> None:
 
 
 def free_port(preferred: int | None) -> int:
-    """The preferred one while it is free, so that addresses given out survive a restart."""
-    for port in (preferred, 0):
+    """The preferred one while it is free, so that addresses given out survive a restart. Else one that the system does
+    not give to outgoing connections, one of which could have it by the time it is used."""
+    for port in (preferred, *random.sample(_PORTS, 100)):
         if port is None:
             continue
         with socket.socket() as probe:

@@ -44,7 +44,7 @@ def session_settings(statement_timeout_seconds: int) -> dict[str, str]:
     milliseconds. RDS Proxy, to which we sign in without a password, takes no options: there the role has them."""
     return {
         "statement_timeout": f"{statement_timeout_seconds}s",
-        "idle_in_transaction_session_timeout": "60s",
+        "idle_in_transaction_session_timeout": "1min",
         "jit": "off",
         "plan_cache_mode": "force_custom_plan",
         "max_parallel_workers_per_gather": "0",

@@ -100,8 +100,7 @@ def free_port(preferred: int | None) -> int:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            chosen: int = probe.getsockname()[1]
-            return chosen
+            return port
     raise Trouble("This machine has no free port left.")
 
 

@@ -99,9 +99,11 @@ _NEXT_BLOCK = text(
 
 _MOST_CHANGED_BLOCK = text(
     """
-    SELECT b.first_id, b.end_id FROM (SELECT image_id FROM changed_images LIMIT 10000) c CROSS JOIN LATERAL (
+    SELECT b.first_id, b.end_id FROM (
+        SELECT image_id FROM changed_images WHERE image_id < (SELECT max(end_id) FROM packed_blocks) LIMIT 10000
+    ) c CROSS JOIN LATERAL (
         SELECT first_id, end_id FROM packed_blocks WHERE first_id <= c.image_id ORDER BY first_id DESC LIMIT 1
-    ) b WHERE c.image_id < b.end_id GROUP BY b.first_id, b.end_id ORDER BY count(*) DESC LIMIT 1
+    ) b GROUP BY b.first_id, b.end_id ORDER BY count(*) DESC LIMIT 1
     """
 )
 

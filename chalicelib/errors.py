@@ -121,7 +121,25 @@ class PreconditionFailed(Failure):
     title = "Precondition failed"
 
     def __init__(self) -> None:
-        super().__init__("The image has changed since the ETag in If-Match was given. Get it again and decide anew.")
+        super().__init__("It has changed since the ETag in If-Match was given. Get it again and decide anew.")
+
+
+class RequestInProgress(Failure):
+    status = HTTPStatus.CONFLICT
+    slug = "request-in-progress"
+    title = "Request in progress"
+
+    def __init__(self) -> None:
+        super().__init__("The first request with this Idempotency-Key is still at work; ask again in a moment.")
+
+
+class IdempotencyKeyReused(Failure):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    slug = "idempotency-key-reused"
+    title = "Idempotency key reused"
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key came with another request before. Nothing was done; take a new key.")
 
 
 class PayloadTooLarge(Failure):

@@ -12,6 +12,7 @@ from chalicelib.database import engine
 LOADED = (
     "boto3",
     "sqlalchemy.dialects.postgresql.psycopg2",
+    "chalicelib.database.first_answers",
     "chalicelib.database.search",
     "chalicelib.services.uploads",
 )

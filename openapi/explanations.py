@@ -77,9 +77,17 @@ EXPLANATIONS = {
         "Take a tag off first, or replace the tags as a whole with `PUT /v1/images/{image_id}`.",
         errors.TooManyTags(246_471_733_248_007, 100),
     ),
+    "request-in-progress": Explanation(
+        "The same request, with the same `Idempotency-Key`, came before and has no answer yet.",
+        "Send it again, unchanged, in a second or two: it then gets the first one's answer.",
+    ),
+    "idempotency-key-reused": Explanation(
+        "The `Idempotency-Key` belongs to another request of the last 24 hours: another body, path or query.",
+        "Take a new key for each thing to be done. To repeat a request, repeat it exactly.",
+    ),
     "precondition-failed": Explanation(
-        "The image has changed since you read the `ETag` that you sent as `If-Match`.",
-        "Get the image again, decide whether your change still makes sense, and send it with the new `ETag`.",
+        "The image or tag has changed since you read the `ETag` that you sent as `If-Match`.",
+        "Get it again, decide whether your change still makes sense, and send it with the new `ETag`.",
     ),
     "payload-too-large": Explanation(
         "The request is larger than the service or the gateway before it takes: 3,960,000 bytes for an upload in one"

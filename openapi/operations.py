@@ -9,14 +9,25 @@ from types import ModuleType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from app import app
-from chalicelib.errors import Failure, MalformedRequest, PayloadTooLarge, UnsupportedMediaType
+from chalicelib.errors import (
+    Failure,
+    IdempotencyKeyReused,
+    MalformedRequest,
+    PayloadTooLarge,
+    RequestInProgress,
+    UnsupportedMediaType,
+)
+from chalicelib.routes import retries
 from chalicelib.routes.answers import Listed
 from chalicelib.routes.route import Operation
 from chalicelib.routes.shapes.base import Body, Listing
+from chalicelib.routes.shapes.fields import IdempotencyKey
 from openapi import raised
 
 OF_BODIES = {MalformedRequest, PayloadTooLarge, UnsupportedMediaType}
 """What is wrong with a body; a call that has none of its own does not speak of them."""
+
+OF_KEYS = {IdempotencyKeyReused, RequestInProgress}
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,8 @@ class Call:
 
     def headers(self) -> dict[str, Any]:
         hints = get_type_hints(self.operation.view, include_extras=True)
-        return {name.replace("_", "-").title(): hints[name] for name in self.operation.view.__kwdefaults__ or ()}
+        named = {name.replace("_", "-").title(): hints[name] for name in self.operation.view.__kwdefaults__ or ()}
+        return named | ({retries.HEADER: IdempotencyKey} if self.operation.is_repeated_by_key else {})
 
 
 def calls() -> list[Call]:
@@ -68,6 +80,8 @@ def calls() -> list[Call]:
 def _call(method: str, path: str, checked: Any) -> Call:
     operation: Operation = checked.operation
     failures = raised.failures(checked)
+    if not operation.is_repeated_by_key:
+        failures -= OF_KEYS
     if operation.body is Body:
         failures -= OF_BODIES
     elif operation.body.max_bytes is None:

@@ -4,6 +4,7 @@ import select
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -77,8 +78,27 @@ def transaction() -> "Iterator[Session]":
     the database cannot be reached or broke off."""
     from sqlalchemy.orm import Session
 
-    with _failures(), Session(engine(), expire_on_commit=False) as session, session.begin():
-        yield session
+    if (around := _enclosing.get()) is not None:
+        with around.begin_nested():
+            yield around
+    else:
+        with _failures(), Session(engine(), expire_on_commit=False) as session, session.begin():
+            yield session
+
+
+@contextmanager
+def enclosing() -> "Iterator[Session]":
+    """A transaction of which those begun within it become a part: what fails in one is undone alone, and what succeeds
+    is kept only if all is."""
+    with transaction() as session:
+        token = _enclosing.set(session)
+        try:
+            yield session
+        finally:
+            _enclosing.reset(token)
+
+
+_enclosing: "ContextVar[Session | None]" = ContextVar("enclosing", default=None)
 
 
 @contextmanager

@@ -13,10 +13,13 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     Sequence,
+    SmallInteger,
     Table,
     Text,
     and_,
+    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
@@ -146,6 +149,21 @@ binned_image_tags = Table(
     Index("binned_image_tags_by_tag", "tag_id"),
     comment="where the links of an image wait while it is in the bin",
 )
+
+
+class FirstAnswer(Base):
+    """What was answered to a request with an Idempotency-Key; committed with what the request did, or not at all."""
+
+    __tablename__ = "first_answers"
+    __table_args__ = (Index("first_answers_by_age", "answered_at"),)
+
+    caller: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    key: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    request: Mapped[bytes] = mapped_column(LargeBinary, comment="SHA-256 of what was asked")
+    status: Mapped[int] = mapped_column(SmallInteger)
+    headers: Mapped[dict[str, str]] = mapped_column(JSONB)
+    body: Mapped[str] = mapped_column(Text)
+    answered_at: Mapped[datetime] = mapped_column(TIMESTAMPTZ, server_default=func.now())
 
 
 class Image(Base):

@@ -127,11 +127,10 @@ def rename(session: Session, tag_id: int, name: str) -> bool:
     return True
 
 
-def remove(session: Session, tag_id: int) -> bool:
-    """Whether there was such a tag. Its name is free; its links, and those that someone is just making, are nobody's
-    and wait to be purged."""
-    marked = update(Tag).where(Tag.id == tag_id, LIVE).values(deleted_at=func.now()).returning(Tag.id)
-    return session.scalar(marked) is not None
+def remove(session: Session, tag_id: int) -> None:
+    """The caller has locked it. Its name is free; its links, and those that someone is just making, are nobody's and
+    wait to be purged."""
+    session.execute(update(Tag).where(Tag.id == tag_id).values(deleted_at=func.now()))
 
 
 def merge(session: Session, source_id: int, target_id: int) -> None:

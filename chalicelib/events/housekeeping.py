@@ -1,11 +1,12 @@
-"""Does what changes of tags have put off: the links of deleted tags go, counts are added up, popular tags packed."""
+"""Does what requests have put off: old answers and the links of deleted tags go, counts are added up, popular tags
+packed."""
 
 import time
 from collections.abc import Callable, Iterator
 
 from sqlalchemy.orm import Session
 
-from chalicelib.database import packing, upkeep
+from chalicelib.database import first_answers, packing, upkeep
 from chalicelib.database.engine import transaction
 from chalicelib.telemetry import logger
 
@@ -16,6 +17,7 @@ LINKS_A_CHUNK = 5000
 """For so long, about a tenth of a second, nobody else can change their images."""
 
 CHANGES_A_CHUNK = 50_000
+ANSWERS_A_CHUNK = 5000
 
 BEARABLE_CHANGES = 2000
 """So many changed images a search may look at one by one, about a microsecond each, before their blocks are packed
@@ -25,14 +27,28 @@ again; packing one takes tens of milliseconds."""
 def tidy() -> None:
     """Two at once share the work."""
     deadline = time.monotonic() + SECONDS_A_RUN
+    answers = _drop_answers(deadline)
     changes = _fold(deadline)
     with transaction() as session:
         deleted = upkeep.deleted_tags(session)
     purges = [_purge(tag_id, deadline) for tag_id in deleted]
     blocks = _pack(deadline)
-    if changes or deleted or blocks:
+    if answers or changes or deleted or blocks:
         gone, links = (sum(each) for each in zip(*purges, strict=True)) if purges else (0, 0)
-        logger.info("tidied", changes=changes, tags=gone, links=links, blocks=blocks)
+        logger.info("tidied", answers=answers, changes=changes, tags=gone, links=links, blocks=blocks)
+
+
+def _drop_answers(deadline: float) -> int:
+    """Of requests with an Idempotency-Key, a day old."""
+    dropped, last = 0, ANSWERS_A_CHUNK
+    try:
+        while last == ANSWERS_A_CHUNK and time.monotonic() < deadline:
+            with transaction() as session:
+                last = first_answers.drop_old(session, ANSWERS_A_CHUNK)
+            dropped += last
+    except Exception:  # noqa: BLE001 (they are not given again, wherever they are)
+        logger.exception("old answers could not be dropped")
+    return dropped
 
 
 def _fold(deadline: float) -> int:

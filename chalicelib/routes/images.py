@@ -65,13 +65,13 @@ def replace(
 
 
 @route(images, "DELETE /images/{image_id}", "deleteImage", needs=Permission.WRITE)
-def delete(request: Request, image_id: ImageId) -> Nothing:
+def delete(request: Request, image_id: ImageId, *, if_match: IfMatch | None = None) -> Nothing:
     """Move an image to the bin.
 
     It is gone from every list and search at once, and can be restored for 30 days; then it is purged with its file.
     Images that someone else created take the permission `admin`."""
     with transaction() as session:
-        service.delete(session, caller(request), image_id)
+        service.delete(session, caller(request), image_id, if_match)
     return Nothing()
 
 

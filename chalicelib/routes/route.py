@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import TypeVar
 
 from chalice.app import Blueprint, CognitoUserPoolAuthorizer, CORSConfig, Request, Response
 
 from chalicelib.config import settings
 from chalicelib.errors import Forbidden
+from chalicelib.routes import retries
 from chalicelib.routes.request import (
     caller,
     check_media_type,
@@ -58,6 +59,8 @@ class Operation:
     body: type[Body]
     raw: Raw | None
     """Taken instead of the query and the body."""
+    is_repeated_by_key: bool
+    """Whether it takes an Idempotency-Key, so that sending it again does nothing twice."""
 
     def content_types(self) -> list[str]:
         return [JSON, *(self.raw.types if self.raw else ())]
@@ -88,7 +91,7 @@ def route(
     method, path = call.split()
 
     def register(view: AnyView) -> AnyView:
-        described = Operation(operation, view, needs, query, body, raw)
+        described = Operation(operation, view, needs, query, body, raw, is_repeated_by_key=method == "POST")
 
         @wraps(view)
         def checked(**parameters: str) -> Response:
@@ -98,7 +101,8 @@ def route(
                 raise Forbidden(f"This needs the permission `{needs.name.lower()}`.")
             given = described.given(request)
             headers = {name: request.headers.get(name.replace("_", "-")) for name in view.__kwdefaults__ or ()}
-            return view(request, *given, **parsed_path(parameters), **headers)
+            answer = partial(view, request, *given, **parsed_path(parameters), **headers)
+            return retries.once(request, answer) if described.is_repeated_by_key else answer()
 
         vars(checked)["operation"] = described
         content_types = described.content_types() if body is not Body else []

@@ -1,18 +1,23 @@
 """Tags, and the images of one."""
 
+from typing import TYPE_CHECKING
+
 from chalice.app import Blueprint, Request
 
 from chalicelib.database import search
 from chalicelib.database import tags as table
 from chalicelib.database.engine import reading, transaction
-from chalicelib.routes.answers import Answered, Created, Listed, Located, Nothing, listing, url_for
+from chalicelib.routes.answers import Created, Listed, Located, Nothing, Versioned, listing, url_for
 from chalicelib.routes.route import route
-from chalicelib.routes.shapes.fields import TagId
+from chalicelib.routes.shapes.fields import IfMatch, TagId
 from chalicelib.routes.shapes.images import ImageRecord
 from chalicelib.routes.shapes.search import BrowseQuery
 from chalicelib.routes.shapes.tags import Merge, TagDraft, TagQuery, TagRecord
 from chalicelib.services import tags as service
 from chalicelib.services.callers import Permission
+
+if TYPE_CHECKING:
+    from chalicelib.database.tags import CountedTag
 
 tags = Blueprint(__name__)
 
@@ -37,39 +42,41 @@ def create(request: Request, draft: TagDraft) -> Created[TagRecord] | Located[Ta
 
 
 @route(tags, "GET /tags/{tag_id}", "getTag", needs=Permission.READ)
-def get(_: Request, tag_id: TagId) -> Answered[TagRecord]:
-    """Get one tag."""
+def get(_: Request, tag_id: TagId) -> Versioned[TagRecord]:
+    """Get one tag.
+
+    Its `ETag` changes with its name, not with its `image_count`."""
     with reading() as session:
-        return Answered(TagRecord.of(service.get(session, tag_id)))
+        return _record(service.get(session, tag_id))
 
 
 @route(tags, "PUT /tags/{tag_id}", "renameTag", needs=Permission.WRITE, body=TagDraft)
-def rename(_: Request, draft: TagDraft, tag_id: TagId) -> Answered[TagRecord]:
+def rename(_: Request, draft: TagDraft, tag_id: TagId, *, if_match: IfMatch | None = None) -> Versioned[TagRecord]:
     """Rename a tag.
 
     It keeps its id and its images. A name that another tag has is refused with 409, which points to the merge."""
     with transaction() as session:
-        return Answered(TagRecord.of(service.rename(session, tag_id, draft.name)))
+        return _record(service.rename(session, tag_id, draft.name, if_match))
 
 
 @route(tags, "DELETE /tags/{tag_id}", "deleteTag", needs=Permission.WRITE)
-def delete(_: Request, tag_id: TagId) -> Nothing:
+def delete(_: Request, tag_id: TagId, *, if_match: IfMatch | None = None) -> Nothing:
     """Delete a tag.
 
     Its images stay; they only lose the tag."""
     with transaction() as session:
-        service.delete(session, tag_id)
+        service.delete(session, tag_id, if_match)
     return Nothing()
 
 
 @route(tags, "POST /tags/{tag_id}/merge", "mergeTag", needs=Permission.WRITE, body=Merge)
-def merge_into(_: Request, merge: Merge, tag_id: TagId) -> Answered[TagRecord]:
+def merge_into(_: Request, merge: Merge, tag_id: TagId, *, if_match: IfMatch | None = None) -> Versioned[TagRecord]:
     """Merge a tag into another.
 
     Every image of the tag in the path gets the tag in the body, once; then the tag in the path is gone. The answer is
-    the tag that is left."""
+    the tag that is left. `If-Match` is about the tag in the path."""
     with transaction() as session:
-        return Answered(TagRecord.of(service.merge(session, tag_id, merge.into)))
+        return _record(service.merge(session, tag_id, merge.into, if_match))
 
 
 @route(tags, "GET /tags/{tag_id}/images", "listImagesOfTag", needs=Permission.READ, query=BrowseQuery)
@@ -79,3 +86,7 @@ def browse_images(request: Request, wanted: BrowseQuery, tag_id: TagId) -> Liste
         tag = service.known(session, tag_id)
         page = search.find(session, wanted.criteria(tag), wanted.window(int))
         return listing(request, wanted, page, [ImageRecord.of(image) for image in page.rows], key=lambda row: row.id)
+
+
+def _record(tag: "CountedTag") -> Versioned[TagRecord]:
+    return Versioned(TagRecord.of(tag), service.etag(tag))

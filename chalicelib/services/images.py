@@ -1,7 +1,5 @@
 """What may happen to an image once it is registered."""
 
-import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,7 +13,8 @@ from chalicelib.database import images as table
 from chalicelib.database import tags
 from chalicelib.database.images import FoundImage
 from chalicelib.database.tables import Image, Status
-from chalicelib.errors import Forbidden, ImageNotFound, PreconditionFailed, TooManyTags
+from chalicelib.errors import Forbidden, ImageNotFound, TooManyTags
+from chalicelib.services import versions
 from chalicelib.services.callers import Caller, Permission
 from chalicelib.services.limits import MAX_TAGS
 from chalicelib.telemetry import touch
@@ -38,10 +37,7 @@ def get(session: Session, image_id: int) -> FoundImage:
 
 def replace(session: Session, image_id: int, change: Change, if_match: str | None) -> Image:
     image = _found(image_id, table.get_for_change(session, image_id))
-    if if_match is not None:
-        table.refresh(session, image)
-        if not _matches(if_match, etag(image)):
-            raise PreconditionFailed
+    _check(session, image, if_match)
     if change.filename is not None:
         image.filename = change.filename
     if change.metadata is not None:
@@ -68,9 +64,10 @@ def take_off_tag(session: Session, image_id: int, name: str) -> None:
     tags.unlink(session, image.id, tag_ids)
 
 
-def delete(session: Session, caller: Caller, image_id: int) -> None:
+def delete(session: Session, caller: Caller, image_id: int, if_match: str | None = None) -> None:
     image = _found(image_id, table.get_for_change(session, image_id))
     _own_or_admin(caller, image)
+    _check(session, image, if_match)
     image.deleted_at = table.now(session)
     tags.bin_links(session, image.id)
 
@@ -105,11 +102,13 @@ def etag(image: Image | FoundImage) -> str:
         image.attributes,
         image.rejection,
     ]
-    return f'"{hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:32]}"'
+    return versions.etag(state)
 
 
-def _matches(if_match: str, current: str) -> bool:
-    return if_match.strip() == "*" or current in (given.strip() for given in if_match.split(","))
+def _check(session: Session, image: Image, if_match: str | None) -> None:
+    if if_match is not None:
+        table.refresh(session, image)
+        versions.check(if_match, etag(image))
 
 
 def _replace_tags(session: Session, image: Image, names: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ from chalicelib import snapshot
 from chalicelib.config import settings
 from chalicelib.database import engine as product
 from chalicelib.database.engine import transaction
-from chalicelib.errors import TooCostly, Unavailable
+from chalicelib.errors import ImageNotFound, TooCostly, Unavailable
 
 
 def backend() -> int:
@@ -93,3 +93,48 @@ def test_a_database_that_cannot_be_reached_is_unavailable(database: str, monkeyp
 
     product.engine.cache_clear()
     settings.cache_clear()
+
+
+def names_of_tags() -> set[str]:
+    with transaction() as session:
+        return set(session.scalars(text("SELECT name FROM tags")))
+
+
+def add_tag(name: str) -> None:
+    with transaction() as session:
+        session.execute(text("INSERT INTO tags (name, folded) VALUES (:name, :name)"), {"name": name})
+
+
+def fail_having_added_tag(name: str) -> None:
+    with transaction() as session:
+        session.execute(text("INSERT INTO tags (name, folded) VALUES (:name, :name)"), {"name": name})
+        raise ImageNotFound(1)
+
+
+def test_what_fails_within_an_enclosing_transaction_is_undone_alone(database: str, committed: Engine) -> None:
+    with product.enclosing():
+        add_tag("kept")
+        with pytest.raises(ImageNotFound):
+            fail_having_added_tag("undone")
+
+    assert names_of_tags() == {"kept"}
+
+
+def test_what_succeeds_within_an_enclosing_transaction_is_kept_only_with_all(database: str, committed: Engine) -> None:
+    with pytest.raises(ImageNotFound), product.enclosing():
+        add_tag("lost")
+        raise ImageNotFound(1)
+
+    add_tag("later")
+
+    assert names_of_tags() == {"later"}
+
+
+def test_a_connection_that_breaks_within_an_enclosing_transaction_says_so_and_nothing_is_written(
+    database: str, committed: Engine
+) -> None:
+    with pytest.raises(Unavailable), product.enclosing() as session:
+        add_tag("half")
+        session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    assert names_of_tags() == set()

@@ -8,11 +8,12 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import psycopg2
 import pytest
 
 from local import ROOT, Trouble
@@ -144,6 +145,38 @@ def test_a_killed_worker_costs_at_most_one_request(a_stack: Stack) -> None:
     assert statuses.count(502) <= 1
     eventually(lambda: sum("local.worker" in line for line in a_stack.processes().values()) == 2)
     assert len(victims) == 2
+
+
+def test_what_a_killed_worker_had_begun_is_done_once_by_the_next_try(a_stack: Stack) -> None:
+    a_stack.start()
+    headers, body = {"Idempotency-Key": "k"}, {"filename": "a.dcm", "size": 1, "tags": ["ct"]}
+    workers = [pid for pid, line in a_stack.processes().items() if "local.worker" in line]
+
+    with a_stack.client() as client, ThreadPoolExecutor() as threads:
+        client.post("tags", json={"name": "ct"}).raise_for_status()
+        with closing(psycopg2.connect(url := a_stack.description["database_url"])) as database:
+            database.cursor().execute("SELECT FROM tags FOR UPDATE")
+            first = threads.submit(client.post, "images", json=body, headers=headers)
+            eventually(lambda: _waits_for_a_lock(url), of="the first try at work")
+            for pid in workers:
+                os.kill(pid, signal.SIGKILL)
+            assert first.result().status_code == 502
+        second = eventually(lambda: _unless_busy(client.post("images", json=body, headers=headers)))
+        assert second is not None
+        listed = client.get("images").json()["results"]
+
+    assert second.status_code == 201
+    assert [image["id"] for image in listed] == [second.json()["id"]]
+
+
+def _waits_for_a_lock(url: str) -> bool:
+    with closing(psycopg2.connect(url)) as database, database.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        return bool(cursor.rowcount)
+
+
+def _unless_busy(response: httpx.Response) -> httpx.Response | None:
+    return None if response.status_code in (409, 502) else response
 
 
 def test_it_listens_on_this_machine_only(running: Stack) -> None:

@@ -27,7 +27,7 @@ from openapi.explanations import EXPLANATIONS
     ("function", "failures"),
     [
         (images.replace, {ImageNotFound, PreconditionFailed}),
-        (images.delete, {Forbidden, ImageNotFound}),
+        (images.delete, {Forbidden, ImageNotFound, PreconditionFailed}),
         (uploads.store, {Unavailable}),
         (search.find, {TooCostly}),
         (transaction, {TooCostly, Unavailable}),

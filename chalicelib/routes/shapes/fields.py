@@ -148,6 +148,15 @@ ImageId = Annotated[
     Id, says("The id of an image. Ids grow with the time of creation.", 246_471_733_248_007, format="int64")
 ]
 TagId = Annotated[Id, says("The id of a tag.", 1, format="int64")]
+IdempotencyKey = Annotated[
+    str,
+    says(
+        "Makes it safe to send the request again when no answer came: the same key and body get the first answer, for"
+        " 24 hours. Take a new one, such as a UUID, for each thing to be done.",
+        "8e03978e-40d5-43e8-bc93-6894a57f9324",
+        pattern=text.IDEMPOTENCY_KEY_PATTERN,
+    ),
+]
 IfMatch = Annotated[
     str, says("The `ETag` of the record that the change is meant for, or `*`.", '"5d41402abc4b2a76b9719d911017c592"')
 ]

@@ -32,6 +32,7 @@ _SPACES = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _NO_TAG = r"|\u0000-\u001f\u007f-\u009f"
 TAG_NAME_PATTERN = rf"^[^{_NO_TAG}]*[^{_NO_TAG}{_SPACES}][^{_NO_TAG}]*$"
 LISTED_PATTERN = rf"^[^{_NO_TAG}]*$"
+IDEMPOTENCY_KEY_PATTERN = r"^[\x20-\x7e]{1,255}$"
 BASE64_PATTERN = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$"
 LARGEST_NUMBER = 1e308
 

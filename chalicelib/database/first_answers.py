@@ -1,0 +1,50 @@
+"""What was answered to requests with an Idempotency-Key."""
+
+import hashlib
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, func, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from chalicelib.database.tables import FirstAnswer
+
+KEPT = timedelta(hours=24)
+
+
+class Kept(NamedTuple):
+    request: bytes
+    """SHA-256 of what was asked."""
+    status: int
+    headers: dict[str, Any]
+    body: str
+
+
+def claim(session: Session, caller: str, key: str) -> bool:
+    """Whether nobody else is at a request with this key; nobody else is then, until the transaction ends."""
+    digest = hashlib.sha256(f"{caller}\0{key}".encode()).digest()
+    lock = int.from_bytes(digest[:8], "big", signed=True)
+    return bool(session.scalar(select(func.pg_try_advisory_xact_lock(lock))))
+
+
+def find(session: Session, caller: str, key: str) -> Kept | None:
+    """To be asked once the key is claimed, in a statement of its own: who had it claimed before has committed then."""
+    columns = select(FirstAnswer.request, FirstAnswer.status, FirstAnswer.headers, FirstAnswer.body)
+    own = (FirstAnswer.caller == caller, FirstAnswer.key == key, FirstAnswer.answered_at > func.now() - KEPT)
+    row = session.execute(columns.where(*own)).one_or_none()
+    return None if row is None else Kept(bytes(row.request), row.status, row.headers, row.body)
+
+
+def keep(session: Session, caller: str, key: str, answer: Kept) -> None:
+    """In the place of one that is too old to be given again, if there is one."""
+    values = {**answer._asdict(), "answered_at": func.now()}
+    row = insert(FirstAnswer).values(caller=caller, key=key, **values)
+    session.execute(row.on_conflict_do_update(index_elements=["caller", "key"], set_=values))
+
+
+def drop_old(session: Session, most: int) -> int:
+    """Those that nobody gets any more; how many there were."""
+    old = select(FirstAnswer.caller, FirstAnswer.key).where(FirstAnswer.answered_at <= func.now() - KEPT).limit(most)
+    chosen = tuple_(FirstAnswer.caller, FirstAnswer.key).in_(old.with_for_update(skip_locked=True))
+    return len(session.scalars(delete(FirstAnswer).where(chosen).returning(FirstAnswer.status)).all())

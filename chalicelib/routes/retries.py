@@ -1,0 +1,71 @@
+"""A request that comes again with its Idempotency-Key gets its first answer again.
+
+The answer is kept in the transaction that does the work: whatever breaks off, both are there or neither is.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from chalice.app import Request, Response
+
+from chalicelib.database import first_answers
+from chalicelib.database.engine import enclosing
+from chalicelib.errors import Failure, IdempotencyKeyReused, InvalidRequest, RequestInProgress, problem
+from chalicelib.routes.request import caller, media_type, parameters
+from chalicelib.routes.shapes.text import IDEMPOTENCY_KEY_PATTERN
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from chalicelib.database.first_answers import Kept
+
+HEADER = "Idempotency-Key"
+
+
+def once(request: Request, work: Callable[[], Response]) -> Response:
+    """What `work` answers, or once did; without the header, what it answers. It has to do all that it does in
+    `transaction()`. Refusals are kept like other answers, except those that say that it may go better the next time."""
+    key = _key(request)
+    if key is None:
+        return work()
+    with enclosing() as session:
+        asked = _fingerprint(request)
+        if first := _first(session, caller(request).id, key, asked):
+            return Response(first.body, first.headers, first.status)
+        response = _answer(request, work)
+        kept = first_answers.Kept(asked, response.status_code, dict(response.headers), response.body)
+        first_answers.keep(session, caller(request).id, key, kept)
+        return response
+
+
+def _key(request: Request) -> str | None:
+    key: str | None = request.headers.get(HEADER)
+    if key is not None and not re.fullmatch(IDEMPOTENCY_KEY_PATTERN, key):
+        raise InvalidRequest.of(HEADER, "must be 1 to 255 printable ASCII characters")
+    return key
+
+
+def _first(session: "Session", caller_id: str, key: str, asked: bytes) -> "Kept | None":
+    if not first_answers.claim(session, caller_id, key):
+        raise RequestInProgress
+    first = first_answers.find(session, caller_id, key)
+    if first and first.request != asked:
+        raise IdempotencyKeyReused
+    return first
+
+
+def _answer(request: Request, work: Callable[[], Response]) -> Response:
+    try:
+        return work()
+    except Failure as failure:
+        if failure.status >= 500:
+            raise
+        return problem(failure, request.context["requestId"])
+
+
+def _fingerprint(request: Request) -> bytes:
+    head = [request.method, request.context["path"], sorted(parameters(request).items()), media_type(request)]
+    return hashlib.sha256(json.dumps(head).encode() + b"\0" + cast("bytes", request.raw_body)).digest()

@@ -1,0 +1,297 @@
+"""Requests that are sent again with their Idempotency-Key, and changes that hold on to a version."""
+
+import base64
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import Any
+
+import psycopg2
+import pytest
+from httpx import Client, Response
+
+from tests.conftest import eventually
+from tests.contract.builders import (
+    NO_IMAGE,
+    NO_TAG,
+    a_tag,
+    assert_problem,
+    found,
+    got,
+    names,
+    registered,
+    storage,
+    uploaded,
+)
+from tests.contract.test_races import at_once, statuses
+
+OWN = {"etag", "location", "content-type"}
+"""Headers that an answer has of itself; X-Request-Id is the request's."""
+
+
+def key() -> str:
+    return str(uuid.uuid4())
+
+
+def posted(client: Client, path: str, body: Any, of: str) -> Response:
+    return client.post(path, json=body, headers={"Idempotency-Key": of})
+
+
+def same(first: Response, second: Response) -> bool:
+    own = [{name: value for name, value in each.headers.items() if name in OWN} for each in (first, second)]
+    return (first.status_code, first.content, own[0]) == (second.status_code, second.content, own[1])
+
+
+def a_binned_image(client: Client) -> str:
+    image_id = registered(client)["id"]
+    assert client.delete(f"/images/{image_id}").status_code == 204
+    return f"/images/{image_id}/restore"
+
+
+def a_finished_upload(client: Client) -> tuple[str, Any]:
+    path = f"/images/{registered(client)['id']}/upload"
+    (part,) = client.post(path, json={"multipart": True}).json()["parts"]
+    etag = storage().put(part["url"], content=b"data").headers["ETag"]
+    return f"{path}/complete", {"parts": [{"part_number": 1, "etag": etag}]}
+
+
+WORK: dict[str, Callable[[Client, str], tuple[str, Any]]] = {
+    "registering an image": lambda _, name: ("/images", {"filename": "a.dcm", "size": 4, "tags": [name]}),
+    "uploading in one shot": lambda _, name: (
+        "/upload",
+        {"filename": "a.dcm", "image_data": base64.b64encode(b"data").decode(), "tags": [name]},
+    ),
+    "creating a tag": lambda _, name: ("/tags", {"name": name}),
+    "merging tags": lambda client, name: (
+        f"/tags/{a_tag(client, f'{name} old')}/merge",
+        {"into": a_tag(client, name)},
+    ),
+    "restoring an image": lambda client, _: (a_binned_image(client), {}),
+    "renewing an upload": lambda client, _: (f"/images/{registered(client)['id']}/upload", {"multipart": True}),
+    "completing an upload": lambda client, _: a_finished_upload(client),
+}
+REFUSED: dict[str, tuple[str, Any, int]] = {
+    "restoring no image": (f"/images/{NO_IMAGE}/restore", {}, 404),
+    "merging no tag": (f"/tags/{NO_TAG}/merge", {"into": NO_TAG + 1}, 404),
+}
+
+
+@pytest.mark.parametrize("what", WORK)
+def test_a_request_that_comes_again_with_its_key_gets_the_first_answer(editor: Client, unique: str, what: str) -> None:
+    path, body = WORK[what](editor, unique)
+    of = key()
+
+    first, second = posted(editor, path, body, of), posted(editor, path, body, of)
+
+    assert first.is_success, first.text
+    assert same(first, second)
+    assert first.headers["X-Request-Id"] != second.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("what", ["registering an image", "uploading in one shot"])
+def test_what_comes_again_with_its_key_is_done_once(editor: Client, unique: str, what: str) -> None:
+    path, body = WORK[what](editor, unique)
+    of = key()
+
+    made = [posted(editor, path, body, of).json()["id"] for _ in range(3)]
+    other = posted(editor, path, body, key()).json()["id"]
+
+    assert found(editor, exact_tags=unique) == [other, made[0]]
+    assert len(set(made)) == 1
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_refusal_is_given_again_too(editor: Client, what: str) -> None:
+    path, body, status = REFUSED[what]
+    of = key()
+
+    first, second = posted(editor, path, body, of), posted(editor, path, body, of)
+
+    assert first.status_code == status
+    assert same(first, second)
+
+
+def test_a_refusal_is_given_again_though_the_request_would_succeed_by_now(editor: Client, unique: str) -> None:
+    old, new = a_tag(editor, f"{unique} old"), a_tag(editor, unique)
+    assert editor.delete(f"/tags/{new}").status_code == 204
+    of, body = key(), {"into": new}
+    refused = posted(editor, f"/tags/{old}/merge", body, of)
+
+    other = a_tag(editor, f"{unique} other")
+    again = posted(editor, f"/tags/{old}/merge", body, of)
+
+    assert refused.status_code == 404
+    assert same(refused, again)
+    assert posted(editor, f"/tags/{old}/merge", {"into": other}, key()).status_code == 200
+
+
+def test_what_was_refused_for_its_body_may_be_sent_right_with_the_same_key(editor: Client, unique: str) -> None:
+    of = key()
+    assert_problem(posted(editor, "/tags", {"nam": unique}, of), 400, "nam")
+
+    assert posted(editor, "/tags", {"name": unique}, of).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/tags", {"name": "another"}), ("/tags", {"name": "x", "colour": 1}), ("/images", {"filename": "a", "size": 1})],
+)
+def test_a_key_that_comes_with_another_request_is_refused(
+    editor: Client, unique: str, path: str, body: dict[str, Any]
+) -> None:
+    of = key()
+    assert posted(editor, "/tags", {"name": unique}, of).status_code == 201
+
+    response = posted(editor, path, body, of)
+
+    assert_problem(response, 400 if "colour" in body else 422)
+    assert "another" not in names(got(editor, "/tags", match="another")["results"])
+
+
+def test_raw_bytes_are_compared_with_what_describes_them(editor: Client, unique: str) -> None:
+    headers = {"Idempotency-Key": key(), "Content-Type": "application/dicom"}
+    send = partial(editor.post, "/upload", headers=headers)
+    first = send(params={"filename": "a.dcm", "tags": unique}, content=b"data")
+
+    assert same(first, send(params={"tags": unique, "filename": "a.dcm"}, content=b"data"))
+    assert_problem(send(params={"filename": "a.dcm", "tags": unique}, content=b"date"), 422)
+    assert_problem(send(params={"filename": "b.dcm", "tags": unique}, content=b"data"), 422)
+    assert len(found(editor, exact_tags=unique)) == 1
+
+
+def test_a_key_is_its_callers_own(editor: Client, admin: Client, unique: str) -> None:
+    of = key()
+
+    mine = posted(editor, "/tags", {"name": unique}, of)
+    theirs = posted(admin, "/tags", {"name": f"{unique} 2"}, of)
+
+    assert (mine.status_code, theirs.status_code) == (201, 201)
+    assert mine.json()["id"] != theirs.json()["id"]
+
+
+def test_who_may_not_learns_nothing_of_a_key(viewer: Client) -> None:
+    assert_problem(posted(viewer, "/tags", {"name": "x"}, key()), 403)
+
+
+@pytest.mark.parametrize("bad", [b"", b"x" * 256, b"caf\xc3\xa9", b"a\tb"])
+def test_a_key_that_is_none_is_refused(editor: Client, unique: str, bad: bytes) -> None:
+    response = editor.post("/tags", json={"name": unique}, headers=[(b"Idempotency-Key", bad)])
+
+    assert_problem(response, 400, "Idempotency-Key")
+    assert names(got(editor, "/tags", match=unique)["results"]) == []
+
+
+def test_a_key_may_have_255_characters(editor: Client, unique: str) -> None:
+    assert posted(editor, "/tags", {"name": unique}, "x" * 215 + key() + " ~!{").status_code == 201
+
+
+@contextmanager
+def held_up(stack: dict[str, Any], tag: str) -> Iterator[None]:
+    """Whoever adds this tag to an image waits."""
+    with closing(psycopg2.connect(stack["database_url"])) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM tags WHERE name = %s FOR UPDATE", [tag])
+        yield
+
+
+def test_while_the_first_is_at_work_the_second_is_told_so(stack: dict[str, Any], editor: Client, unique: str) -> None:
+    a_tag(editor, unique)
+    send = partial(posted, editor, "/images", {"filename": "a.dcm", "size": 1, "tags": [unique]}, key())
+
+    with ThreadPoolExecutor() as threads:
+        with held_up(stack, unique):
+            first = threads.submit(send)
+            eventually(lambda: waiting(stack), of="the first request at work")
+            assert_problem(send(), 409)
+        answer = first.result()
+
+    assert answer.status_code == 201
+    assert same(answer, send())
+    assert found(editor, exact_tags=unique) == [answer.json()["id"]]
+
+
+def waiting(stack: dict[str, Any]) -> bool:
+    with closing(psycopg2.connect(stack["database_url"])) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR KEY SHARE%'")
+        return bool(cursor.rowcount)
+
+
+def test_of_eight_at_once_one_does_the_work_and_the_others_do_none(editor: Client, unique: str) -> None:
+    body = {"filename": "a.dcm", "size": 1, "tags": [unique]}
+    of = key()
+
+    responses = at_once([lambda: posted(editor, "/images", body, of)] * 8)
+
+    assert set(statuses(responses)) <= {201, 409}
+    made = [response for response in responses if response.status_code == 201]
+    assert made
+    assert all(same(made[0], each) for each in made)
+    assert found(editor, exact_tags=unique) == [made[0].json()["id"]]
+
+
+# Versions of tags, and of images that are to go
+
+
+def test_a_tag_is_renamed_if_it_still_is_what_was_read(editor: Client, unique: str) -> None:
+    tag_id = a_tag(editor, unique)
+    read = editor.get(f"/tags/{tag_id}").headers["ETag"]
+
+    first = editor.put(f"/tags/{tag_id}", json={"name": f"{unique} 1"}, headers={"If-Match": read})
+    second = editor.put(f"/tags/{tag_id}", json={"name": f"{unique} 2"}, headers={"If-Match": read})
+
+    assert first.headers["ETag"] == editor.get(f"/tags/{tag_id}").headers["ETag"] != read
+    assert_problem(second, 412)
+    assert got(editor, f"/tags/{tag_id}")["name"] == f"{unique} 1"
+
+
+def test_the_version_of_a_tag_is_not_that_of_its_count(editor: Client, unique: str) -> None:
+    tag_id = a_tag(editor, unique)
+    read = editor.get(f"/tags/{tag_id}").headers["ETag"]
+
+    registered(editor, tags=[unique])
+
+    assert editor.get(f"/tags/{tag_id}").headers["ETag"] == read
+
+
+def test_a_tag_that_has_changed_is_neither_deleted_nor_merged(editor: Client, unique: str) -> None:
+    tag_id, other = a_tag(editor, unique), a_tag(editor, f"{unique} other")
+    stale = {"If-Match": editor.get(f"/tags/{tag_id}").headers["ETag"]}
+    fresh = {"If-Match": editor.put(f"/tags/{tag_id}", json={"name": f"{unique} new"}).headers["ETag"]}
+
+    assert_problem(editor.delete(f"/tags/{tag_id}", headers=stale), 412)
+    assert_problem(editor.post(f"/tags/{tag_id}/merge", json={"into": other}, headers=stale), 412)
+
+    merged = editor.post(f"/tags/{tag_id}/merge", json={"into": other}, headers=fresh)
+    assert merged.json()["id"] == other
+    assert editor.delete(f"/tags/{other}", headers={"If-Match": merged.headers["ETag"]}).status_code == 204
+
+
+def test_an_image_that_has_changed_is_not_deleted(editor: Client) -> None:
+    path = f"/images/{registered(editor)['id']}"
+    stale = editor.get(path).headers["ETag"]
+    fresh = editor.put(path, json={"metadata": {"ward": "B2"}}).headers["ETag"]
+
+    assert_problem(editor.delete(path, headers={"If-Match": stale}), 412)
+    assert editor.delete(path, headers={"If-Match": fresh}).status_code == 204
+
+
+def test_two_who_edit_the_tags_of_one_image_lose_no_edit(editor: Client, unique: str) -> None:
+    """Each reads, adds its tag to what it read, and writes if nobody else has; until it succeeds."""
+    path = f"/images/{uploaded(editor)['id']}"
+
+    def edit(name: str) -> int:
+        tries = 0
+        while True:
+            tries += 1
+            read = editor.get(path)
+            tags = [*names(read.json()["tags"]), name]
+            written = editor.put(path, json={"tags": tags}, headers={"If-Match": read.headers["ETag"]})
+            if written.status_code != 412:
+                assert written.status_code == 200
+                return tries
+
+    wanted = [f"{unique} {number}" for number in range(6)]
+    at_once([partial(edit, name) for name in wanted])
+
+    assert names(got(editor, path)["tags"]) == wanted

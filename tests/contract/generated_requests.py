@@ -1,6 +1,7 @@
 """What Schemathesis needs to know beside the document: OpenAPI 3.0 has no words for it. Schemathesis loads it."""
 
 import re
+import uuid
 from typing import Any
 from urllib.parse import unquote
 
@@ -29,6 +30,7 @@ def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
     if case.meta is None or case.meta.generation.mode.is_negative:
         return
     _name(case)
+    _key(case)
     if case.query:
         if "cursor" in case.query:
             case.query = dict(_next_pages.get(case.path, {}))
@@ -51,6 +53,12 @@ def _name(case: Case[Any]) -> None:
     name = unquote(str(case.path_parameters.get("name", "ct")))
     if not name.strip() or not re.fullmatch(r"[^|\x00-\x1f\x7f-\x9f]+", name):
         case.path_parameters["name"] = "ct"
+
+
+def _key(case: Case[Any]) -> None:
+    """A new one each time: with the example's, every request would get the first one's answer."""
+    if case.headers and "Idempotency-Key" in case.headers:
+        case.headers["Idempotency-Key"] = str(uuid.uuid4())
 
 
 def _choose(query: dict[str, Any]) -> None:

@@ -191,7 +191,7 @@ class Image(Base):
     sequencer: Mapped[str | None] = mapped_column(Text, comment="of the newest storage event that was taken in")
     multipart_upload_id: Mapped[str | None] = mapped_column(Text)
     renewed_at: Mapped[datetime | None] = mapped_column(
-        TIMESTAMPTZ, comment="when a URL to upload to was last given, but for the first one"
+        TIMESTAMPTZ, comment="when it was restored, or a URL to upload to was last given again"
     )
     verifying_until: Mapped[datetime | None] = mapped_column(
         TIMESTAMPTZ, comment="as long someone may be reading the file, to compare its SHA-256; nobody else does"

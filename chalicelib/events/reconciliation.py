@@ -71,8 +71,9 @@ def _waiting_longer(newest: int) -> "Iterator[str | Claim | None]":
         before = min(int(scans.position(session, "waiting") or newest), newest)
         older = scans.waiting(session, before, OLDER_IMAGES)
     looked = list(each(older, _heal, until))
+    is_last = len(looked) == len(older) < OLDER_IMAGES
     with transaction() as session:
-        scans.remember(session, "waiting", str(looked[-1][0].id) if looked else None)
+        scans.remember(session, "waiting", None if is_last or not looked else str(looked[-1][0].id))
     yield from (outcome for _, outcome in looked)
 
 

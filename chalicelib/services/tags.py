@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from chalicelib.database import tags as table
 from chalicelib.database.tags import CountedTag
 from chalicelib.errors import InvalidRequest, TagNameTaken, TagNotFound
-from chalicelib.telemetry import touch
+from chalicelib.telemetry import logger, touch
 
 
 def get(session: Session, tag_id: int) -> CountedTag:
@@ -51,7 +51,8 @@ def merge(session: Session, source_id: int, target_id: int) -> CountedTag:
     if source_id == target_id:
         raise InvalidRequest.of("into", "must be another tag than the one to merge")
     _lock(session, source_id, target_id)
-    table.merge(session, source_id, target_id)
+    images = table.merge(session, source_id, target_id)
+    logger.info("merged a tag", tag_id=source_id, into=target_id, images=images)
     return get(session, target_id)
 
 

@@ -13,7 +13,9 @@ def upgrade() -> None:
         " 'how far what runs by the clock has come in what it goes through bit by bit'"
     )
     op.execute("ALTER TABLE images ADD renewed_at timestamptz, ADD verifying_until timestamptz")
-    op.execute("COMMENT ON COLUMN images.renewed_at IS 'when a URL to upload to was last given, but for the first one'")
+    op.execute(
+        "COMMENT ON COLUMN images.renewed_at IS 'when it was restored, or a URL to upload to was last given again'"
+    )
     op.execute(
         "COMMENT ON COLUMN images.verifying_until IS"
         " 'as long someone may be reading the file, to compare its SHA-256; nobody else does'"

@@ -14,6 +14,7 @@ LOADED = (
     "sqlalchemy.dialects.postgresql.psycopg2",
     "chalicelib.database.search",
     "chalicelib.services.uploads",
+    "chalicelib.services.multipart",
 )
 """What the first requests would otherwise load."""
 

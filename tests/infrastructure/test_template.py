@@ -369,6 +369,7 @@ def test_the_clock_wakes_the_functions_at_the_times_of_the_app(dev: Template) ->
     assert rules == {
         dev.alias_of("reconcile"): "rate(5 minutes)",
         dev.alias_of("tidy"): "rate(1 minute)",
+        dev.alias_of("purge"): "rate(10 minutes)",
     }
 
 

@@ -22,6 +22,7 @@ from chalicelib.services import images, multipart, purging
 from chalicelib.services.multipart import PresignedParts
 from tests.builders import ADMIN, an_image
 from tests.conftest import eventually
+from tests.integration.test_races import waiting
 
 DATA = b"DICM"
 NOTHING = {"purged": 0, "uploads_ended": 0, "abandoned": 0}
@@ -156,11 +157,6 @@ def test_an_image_that_is_being_purged_can_no_longer_be_restored(
             eventually(lambda: waiting(committed), of="the restore waiting for the purge")
         with pytest.raises(ImageNotFound):
             restoring.result()
-
-
-def waiting(engine: Engine) -> bool:
-    with engine.connect() as connection:
-        return bool(connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
 
 
 def begun(engine: Engine, image_id: int) -> str:

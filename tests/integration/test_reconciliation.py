@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from chalicelib.aws import bucket, storage
@@ -16,6 +16,7 @@ from chalicelib.events import storage as events
 from chalicelib.services import uploads
 from tests.builders import an_image
 from tests.conftest import eventually
+from tests.integration.test_races import waiting
 
 DATA = b"DICM"
 
@@ -162,8 +163,3 @@ def test_an_event_that_is_quicker_than_the_reconciliation_stands(
     assert reconciliation.reconcile() == {}
     assert came.is_set()
     assert statuses(committed) == ["present"]
-
-
-def waiting(engine: Engine) -> bool:
-    with engine.connect() as connection:
-        return bool(connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))

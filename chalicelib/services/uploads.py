@@ -77,7 +77,6 @@ def look_again(session: Session, object_key: str) -> str | Claim | None:
     stored = storage.head(object_key)
     if (stored is not None) == (image.uploaded_at is not None):
         return None
-    touch(images=[image.id])
     return settle(session, image, stored)
 
 
@@ -91,7 +90,6 @@ def conclude(session: Session, claim: Claim, checksum_sha256: str | None) -> str
     image = table.by_object_key_for_change(session, claim.object_key)
     if image is None:
         return "unknown"
-    touch(images=[image.id])
     image.verifying_until = None
     stored = storage.head(claim.object_key)
     if stored is not None and stored.etag == claim.etag:

@@ -10,6 +10,7 @@ from chalicelib.aws import tokens
 from chalicelib.config import settings
 from chalicelib.database import engine, migrations
 from chalicelib.events import housekeeping, reconciliation, storage
+from chalicelib.events import purge as purging
 from chalicelib.routes.access_log import access_log
 from chalicelib.routes.images import images
 from chalicelib.routes.route import CORS
@@ -46,6 +47,11 @@ def reconcile(_: CloudWatchEvent) -> None:
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def tidy(_: CloudWatchEvent) -> None:
     housekeeping.tidy()
+
+
+@app.schedule(Rate(10, unit=Rate.MINUTES))
+def purge(_: CloudWatchEvent) -> None:
+    purging.purge()
 
 
 @app.lambda_function()

@@ -46,6 +46,7 @@ FIRST_ANSWERS = [
     Case("S3 event, first query", "app.record_storage_event", events.stored("images/of-nobody")),
     Case("reconcile", "app.reconcile", events.scheduled("reconcile")),
     Case("tidy", "app.tidy", events.scheduled("tidy")),
+    Case("purge", "app.purge", events.scheduled("purge")),
     Case("migrate", "app.migrate", {}),
 ]
 

@@ -29,6 +29,10 @@ class Settings(BaseModel):
     download_url_seconds: PositiveInt = 3600
     access_log_days: PositiveInt = 365
     bin_days: PositiveInt = 30
+    abandoned_days: PositiveInt = 7
+    """An image whose file has not come so long after its last upload URL was given goes to the bin."""
+    orphan_hours: PositiveInt = 24
+    """An object that no image has is removed when it is older."""
     statement_timeout_seconds: PositiveInt = 20
     """PostgreSQL ends a statement after this; it stays below the gateway's 29 s, so that the caller gets our answer."""
     search_timeout_seconds: PositiveInt = 5

@@ -15,6 +15,7 @@ LOADED = (
     "chalicelib.database.first_answers",
     "chalicelib.database.search",
     "chalicelib.services.uploads",
+    "chalicelib.services.multipart",
 )
 """What the first requests would otherwise load."""
 

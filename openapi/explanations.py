@@ -67,7 +67,7 @@ EXPLANATIONS = {
     ),
     "upload-incomplete": Explanation(
         "The storage cannot make one file of the parts that were named: a part is missing, has another `ETag`, or no"
-        " multipart upload was begun.",
+        " multipart upload was begun; or they do not make the declared size.",
         "Get fresh URLs with `POST /v1/images/{image_id}/upload`, PUT the parts that failed again, and complete the"
         " upload with the `ETag` of every part.",
         errors.UploadIncomplete("The storage did not make one file of the parts: InvalidPart"),

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +29,12 @@ class Stored:
     checksum_sha256: str | None
     """Hex; None where the storage keeps no SHA-256 of the whole object."""
     stored_at: datetime
+    etag: str = ""
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether it was put together from the parts of a multipart upload: the end of its ETag is their number."""
+        return "-" in self.etag
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ def presigned_upload(key: str, size: int, content_type: str, checksum_sha256: st
     headers = {"Content-Type": content_type, "If-None-Match": "*"}
     if checksum_sha256:
         parameters["ChecksumSHA256"] = headers["x-amz-checksum-sha256"] = _base64_of_hex(checksum_sha256)
-    url, expires = _presigned("put_object", settings().upload_url_seconds, Key=key, **parameters)
+    url, expires = presigned("put_object", settings().upload_url_seconds, Key=key, **parameters)
     return PresignedUpload(url, headers, expires)
 
 
@@ -70,19 +76,19 @@ def content_disposition(filename: str) -> str:
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
+def answering() -> Iterator[None]:
     """Raises Unavailable when S3 does not answer, or fails on its side."""
     try:
         yield
     except BotoCoreError as error:
         raise Unavailable("The image storage does not answer just now; try again.") from error
     except ClientError as error:
-        if _status(error) >= 500:
+        if status(error) >= 500:
             raise Unavailable("The image storage fails just now; try again.") from error
         raise
 
 
-@_answering()
+@answering()
 def put(key: str, data: bytes, content_type: str) -> Stored:
     """The storage compares what it received with our checksum before it answers."""
     checksum = hashlib.sha256(data).hexdigest()
@@ -96,64 +102,23 @@ def put(key: str, data: bytes, content_type: str) -> Stored:
     return Stored(len(data), checksum, datetime.now(UTC))
 
 
-@_answering()
+@answering()
 def head(key: str) -> Stored | None:
     try:
         answer = s3().head_object(Bucket=settings().image_bucket, Key=key, ChecksumMode="ENABLED")
     except ClientError as error:
-        if _status(error) == 404:
+        if status(error) == 404:
             return None
         raise
     whole = answer.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
     checksum = answer.get("ChecksumSHA256") if whole else None
-    return Stored(answer["ContentLength"], checksum and _hex_of_base64(checksum), answer["LastModified"])
+    return Stored(
+        answer["ContentLength"], checksum and _hex_of_base64(checksum), answer["LastModified"], answer["ETag"]
+    )
 
 
-@_answering()
-def begin_multipart(key: str, content_type: str) -> str:
-    answer = s3().create_multipart_upload(Bucket=settings().image_bucket, Key=key, ContentType=content_type)
-    upload_id: str = answer["UploadId"]
-    return upload_id
-
-
-def presigned_parts(key: str, upload_id: str, sizes: Sequence[int]) -> tuple[list[str], int]:
-    """A URL for each part, numbered from 1, each for a PUT of exactly its size; and when they expire."""
-    seconds, parameters = settings().upload_url_seconds, {"Key": key, "UploadId": upload_id}
-    signed = [
-        _presigned("upload_part", seconds, **parameters, PartNumber=number, ContentLength=size)
-        for number, size in enumerate(sizes, start=1)
-    ]
-    return [url for url, _ in signed], min(expires for _, expires in signed)
-
-
-@_answering()
-def has_multipart(key: str, upload_id: str) -> bool:
-    """Not once it was completed or aborted, or a lifecycle rule swept it away."""
-    try:
-        s3().list_parts(Bucket=settings().image_bucket, Key=key, UploadId=upload_id, MaxParts=1)
-    except ClientError as error:
-        if _status(error) == 404:
-            return False
-        raise
-    return True
-
-
-@_answering()
-def complete_multipart(key: str, upload_id: str, etags: dict[int, str]) -> str | None:
-    """Why the storage does not make one object of the parts; None: it did."""
-    parts = [{"PartNumber": number, "ETag": etag} for number, etag in sorted(etags.items())]
-    try:
-        s3().complete_multipart_upload(
-            Bucket=settings().image_bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts}
-        )
-    except ClientError as error:
-        if _status(error) < 500:
-            return str(error.response["Error"]["Message"])
-        raise
-    return None
-
-
-def _presigned(operation: str, seconds: int, **parameters: Any) -> tuple[str, int]:
+def presigned(operation: str, seconds: int, **parameters: Any) -> tuple[str, int]:
+    """A URL for one operation of the S3 API, and when it expires."""
     expires = int(time.time()) + seconds
     url: str = s3().generate_presigned_url(
         operation, Params={"Bucket": settings().image_bucket, **parameters}, ExpiresIn=seconds
@@ -169,6 +134,6 @@ def _hex_of_base64(checksum: str) -> str:
     return base64.b64decode(checksum).hex()
 
 
-def _status(error: ClientError) -> int:
+def status(error: ClientError) -> int:
     status: int = error.response["ResponseMetadata"]["HTTPStatusCode"]
     return status

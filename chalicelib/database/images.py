@@ -1,6 +1,5 @@
 """Single images: get, change, bin, and what the storage reports of them."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, NamedTuple, Self
@@ -95,12 +94,6 @@ def refresh(session: Session, image: Image) -> None:
     """Its tags as they are now, and its metadata as PostgreSQL keeps it: 1e16 becomes 10000000000000000."""
     session.flush()
     session.refresh(image, ["tags", "metadata_"])
-
-
-def waiting_keys(session: Session, limit: int) -> Sequence[str]:
-    """Object keys of images whose file is not there, pending or missing; the newest."""
-    waiting = Image.status.in_([Status.PENDING, Status.MISSING])
-    return session.scalars(select(Image.object_key).where(waiting).order_by(Image.id.desc()).limit(limit)).all()
 
 
 def pending_since_before(session: Session, timestamp: int) -> int:

@@ -178,6 +178,11 @@ class Image(Base):
         CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata_object"),
         Index("images_waiting", "id", postgresql_where="status IN ('pending', 'missing')"),
         Index("images_binned", "deleted_at", postgresql_where="deleted_at IS NOT NULL"),
+        Index(
+            "images_binned_amid_parts",
+            "id",
+            postgresql_where="deleted_at IS NOT NULL AND multipart_upload_id IS NOT NULL",
+        ),
         Index("images_listed", "id", postgresql_where="deleted_at IS NULL"),
         Index("images_present", "id", postgresql_where="deleted_at IS NULL AND status = 'present'"),
         Index("images_by_creator", "created_by", "id", postgresql_where="deleted_at IS NULL"),
@@ -203,6 +208,12 @@ class Image(Base):
     object_key: Mapped[str] = mapped_column(Text(collation="C"), unique=True)
     sequencer: Mapped[str | None] = mapped_column(Text, comment="of the newest storage event that was taken in")
     multipart_upload_id: Mapped[str | None] = mapped_column(Text)
+    renewed_at: Mapped[datetime | None] = mapped_column(
+        TIMESTAMPTZ, comment="when it was restored, or a URL to upload to was last given again"
+    )
+    verifying_until: Mapped[datetime | None] = mapped_column(
+        TIMESTAMPTZ, comment="as long someone may be reading the file, to compare its SHA-256; nobody else does"
+    )
     uploaded_at: Mapped[datetime | None] = mapped_column(TIMESTAMPTZ)
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMPTZ, comment="when it went to the bin")
     rejection: Mapped[str | None] = mapped_column(Text)
@@ -221,6 +232,14 @@ class Image(Base):
     def created_timestamp(self) -> int:
         return ((self.id >> ID_SEQUENCE_BITS) + EPOCH_MILLISECONDS) // 1000
 
+
+scan_positions = Table(
+    "scan_positions",
+    Base.metadata,
+    Column("name", Text, primary_key=True),
+    Column("after", Text(collation="C"), nullable=False),
+    comment="how far what runs by the clock has come in what it goes through bit by bit",
+)
 
 image_id_low_bits = Sequence("image_id_low_bits", metadata=Base.metadata)
 

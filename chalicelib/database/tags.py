@@ -133,13 +133,12 @@ def remove(session: Session, tag_id: int) -> None:
     session.execute(update(Tag).where(Tag.id == tag_id).values(deleted_at=func.now()))
 
 
-def merge(session: Session, source_id: int, target_id: int) -> None:
-    """Every link of the one becomes a link of the other, once, in the bin too; the one is gone. The caller has locked
-    both. Raises TooCostly."""
+def merge(session: Session, source_id: int, target_id: int) -> int:
+    """Every link of the one becomes a link of the other, once, in the bin too; the one is gone. The number of images
+    that got the other. The caller has locked both. Raises TooCostly."""
     try:
         _keep_still(session, source_id)
-        for links in (image_tags, binned_image_tags):
-            _copy_links(session, links, source_id, target_id)
+        images = sum(_copy_links(session, links, source_id, target_id) for links in (image_tags, binned_image_tags))
     except OperationalError as error:
         if timed_out(error):
             raise TooCostly(
@@ -148,6 +147,7 @@ def merge(session: Session, source_id: int, target_id: int) -> None:
             ) from error
         raise
     remove(session, source_id)
+    return images
 
 
 def _keep_still(session: Session, tag_id: int) -> None:
@@ -155,10 +155,13 @@ def _keep_still(session: Session, tag_id: int) -> None:
     session.execute(select(Tag.id).where(Tag.id == tag_id).with_for_update())
 
 
-def _copy_links(session: Session, links: Table, source_id: int, target_id: int) -> None:
+def _copy_links(session: Session, links: Table, source_id: int, target_id: int) -> int:
     # In the order of the index: a million links in any other take longer, and two merges could deadlock.
     copies = select(links.c.image_id, literal(target_id)).where(links.c.tag_id == source_id).order_by(links.c.image_id)
-    session.execute(insert(links).from_select(["image_id", "tag_id"], copies).on_conflict_do_nothing())
+    made = session.connection().execute(
+        insert(links).from_select(["image_id", "tag_id"], copies).on_conflict_do_nothing()
+    )
+    return made.rowcount
 
 
 def link(session: Session, image_id: int, tag_ids: Collection[int]) -> None:

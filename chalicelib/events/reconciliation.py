@@ -1,32 +1,101 @@
-"""Catches what the storage's events left out."""
+"""Catches what the storage's events left out: files that came, and files that went."""
 
 import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from chalicelib.config import settings
-from chalicelib.database import images
+from chalicelib.database import images, scans
 from chalicelib.database.engine import transaction
+from chalicelib.database.scans import WaitingImage
+from chalicelib.database.tables import Status
+from chalicelib.events.steps import each, slices
+from chalicelib.events.verification import concluded, give_up
 from chalicelib.services import uploads
 from chalicelib.telemetry import count, logger
 
-IMAGES_A_RUN = 1000
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from chalicelib.services.verification import Claim
+
+SECONDS_A_STEP = 15
+"""What is left then waits for the next run."""
+
+SECONDS_A_SLICE = 120
+"""For what differs in one; few do, unless something terrible has happened to the bucket."""
+
+SECONDS_A_RUN = 880
+"""Reading files included, which comes last; below the 15 minutes that Lambda gives."""
+
+NEWEST_IMAGES = 1000
+OLDER_IMAGES = 500
+SLICES = 20
+"""Of a thousand objects each; once of the newest and once of all."""
+
+NO_IMAGE_YET = 2**63 - 1
+
+HEALED = {Status.PRESENT, Status.MISSING, Status.REJECTED}
 
 
-def reconcile() -> int:
-    """Marks those of the newest waiting images present whose file is there after all; the number of them."""
+def reconcile() -> dict[str, int]:
+    """How many images became what. Each run looks at the newest, and at the next of the others in turn: what it costs
+    does not grow with the bucket."""
+    end = time.monotonic() + SECONDS_A_RUN
+    looked = [outcome for outcome in (*_waiting(), *_compared()) if outcome is not None]
+    claims = [outcome for outcome in looked if not isinstance(outcome, str)]
+    healed = Counter(each for each in (*looked, *_verified(claims, end)) if each in HEALED)
+    if healed:
+        logger.warning("healed images whose storage event was lost or late", images=healed.total(), became=dict(healed))
+        count("ImagesHealed", healed.total())
+    return dict(healed)
+
+
+def _waiting() -> "Iterator[str | Claim | None]":
+    until = time.monotonic() + SECONDS_A_STEP
     with transaction() as session:
-        waiting = images.waiting_keys(session, IMAGES_A_RUN)
+        newest = scans.waiting(session, NO_IMAGE_YET, NEWEST_IMAGES)
         long_ago = int(time.time()) - 2 * settings().upload_url_seconds
         count("ImagesPendingLong", images.pending_since_before(session, long_ago))
-    healed = sum(_healed(object_key) for object_key in waiting)
-    if healed:
-        logger.warning("healed images whose storage event was lost or late", images=healed)
-    return healed
+    yield from (outcome for _, outcome in each(newest, _heal, until))
+    if len(newest) == NEWEST_IMAGES:
+        yield from _waiting_longer(newest[-1].id)
 
 
-def _healed(object_key: str) -> bool:
-    try:
-        with transaction() as session:
-            return uploads.heal(session, object_key)
-    except Exception:  # noqa: BLE001 (one that cannot be looked at holds up no other)
-        logger.exception("an image could not be reconciled", object_key=object_key)
-        return False
+def _waiting_longer(newest: int) -> "Iterator[str | Claim | None]":
+    """Of the older ones the next."""
+    until = time.monotonic() + SECONDS_A_STEP
+    with transaction() as session:
+        before = min(int(scans.position(session, "waiting") or newest), newest)
+        older = scans.waiting(session, before, OLDER_IMAGES)
+    looked = list(each(older, _heal, until))
+    is_last = len(looked) == len(older) < OLDER_IMAGES
+    with transaction() as session:
+        scans.remember(session, "waiting", None if is_last or not looked else str(looked[-1][0].id))
+    yield from (outcome for _, outcome in looked)
+
+
+def _heal(session: "Session", image: WaitingImage) -> "str | Claim | None":
+    return uploads.heal(session, image.object_key)
+
+
+def _compared() -> "Iterator[str | Claim | None]":
+    """With the bucket: the last days', and the next of all."""
+    yesterday = f"images/{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}/"
+    for scan, start in (("new objects", yesterday), ("objects", "")):
+        for found in slices(scan, start, SLICES, time.monotonic() + SECONDS_A_STEP):
+            until = time.monotonic() + SECONDS_A_SLICE
+            yield from (outcome for _, outcome in each(found.differing, uploads.look_again, until))
+
+
+def _verified(claims: "Sequence[Claim]", end: float) -> Iterator[str]:
+    for claim in claims:
+        try:
+            if time.monotonic() + claim.seconds < end:
+                yield concluded(claim)
+            else:
+                give_up(claim)
+        except Exception:  # noqa: BLE001 (one that cannot be read holds up no other)
+            logger.exception("a file could not be verified", object_key=claim.object_key)

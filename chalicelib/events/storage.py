@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from chalicelib.database.engine import transaction
+from chalicelib.events.verification import concluded
 from chalicelib.services import uploads
 from chalicelib.telemetry import begin, logger
 
@@ -26,6 +27,7 @@ def _taken_in(record: Mapping[str, Any]) -> bool:
         event = _event(record)
         with transaction() as session:
             outcome = uploads.take_in(session, event)
+        outcome = concluded(outcome)
     except Exception:  # noqa: BLE001 (whatever is wrong with this record, the others are to go on)
         logger.exception("storage record failed", storage_record=record)
         return False

@@ -12,7 +12,7 @@ from chalicelib.routes.route import Raw, route
 from chalicelib.routes.shapes.fields import ImageId
 from chalicelib.routes.shapes.images import ImageRecord
 from chalicelib.routes.shapes.uploads import MultipartUpload, OneShot, RawOneShot, Upload, UploadedParts, UploadRequest
-from chalicelib.services import uploads
+from chalicelib.services import multipart, uploads
 from chalicelib.services.callers import Permission
 
 if TYPE_CHECKING:
@@ -62,11 +62,12 @@ def renew(_: Request, wanted: UploadRequest, image_id: ImageId) -> Answered[Uplo
     """Get a fresh upload URL, or the URLs of a multipart upload.
 
     For an image whose file is not there yet. Above 100 MB, or when asked for, the file goes up in parts: PUT each to
-    its URL, keep the `ETag` of each answer, and finish with `POST /images/{image_id}/upload/complete`. A multipart
-    upload once begun goes on: asking again gives fresh URLs for the same parts."""
+    its URL, keep the `ETag` of each answer, and finish with `POST /images/{image_id}/upload/complete`. An answer has
+    1,000 parts at most; `next_part` begins the next ones. A multipart upload once begun goes on: asking again gives
+    fresh URLs for the same parts, and the `etag` of those that the storage has already."""
     with transaction() as session:
-        presigned = uploads.renew(session, image_id, multipart=wanted.multipart)
-    if isinstance(presigned, uploads.PresignedParts):
+        presigned = multipart.renew(session, image_id, multipart=wanted.multipart, first_part=wanted.first_part)
+    if isinstance(presigned, multipart.PresignedParts):
         return Answered(MultipartUpload.of(image_id, presigned))
     return Answered(Upload.of(image_id, presigned))
 
@@ -75,9 +76,11 @@ def renew(_: Request, wanted: UploadRequest, image_id: ImageId) -> Answered[Uplo
 def complete(_: Request, uploaded: UploadedParts, image_id: ImageId) -> Answered[ImageRecord]:
     """Finish a multipart upload.
 
-    Names every part with the `ETag` that the storage gave for it. Safe to repeat."""
+    Names every part with the `ETag` that the storage gave for it. Safe to repeat. The image then is `present`; if a
+    `checksum_sha256` was declared it stays `pending` until the file has been read and compared, and becomes `present`,
+    or `rejected`."""
     with transaction() as session:
-        return Answered(ImageRecord.of(uploads.complete(session, image_id, uploaded.etags())))
+        return Answered(ImageRecord.of(multipart.complete(session, image_id, uploaded.etags())))
 
 
 def _raw(request: Request, shot: RawOneShot) -> "tuple[Draft, bytes]":

@@ -77,7 +77,7 @@ def restore(session: Session, caller: Caller, image_id: int) -> Image:
     image = _found(image_id, table.get_restorable_for_change(session, image_id, settings().bin_days))
     _own_or_admin(caller, image)
     tags.restore_links(session, image.id)
-    image.deleted_at = None
+    image.deleted_at, image.renewed_at = None, table.now(session)
     table.refresh(session, image)
     return image
 

@@ -8,7 +8,7 @@ from chalicelib.database import tags as table
 from chalicelib.database.tags import CountedTag
 from chalicelib.errors import InvalidRequest, TagNameTaken, TagNotFound
 from chalicelib.services import versions
-from chalicelib.telemetry import touch
+from chalicelib.telemetry import logger, touch
 
 
 def get(session: Session, tag_id: int) -> CountedTag:
@@ -60,7 +60,8 @@ def merge(session: Session, source_id: int, target_id: int, if_match: str | None
         raise InvalidRequest.of("into", "must be another tag than the one to merge")
     _lock(session, source_id, target_id)
     _check(session, source_id, if_match)
-    table.merge(session, source_id, target_id)
+    images = table.merge(session, source_id, target_id)
+    logger.info("merged a tag", tag_id=source_id, into=target_id, images=images)
     return get(session, target_id)
 
 

@@ -1,7 +1,7 @@
 """How a file comes to an image: registered and put by presigned URL, or in one shot; and what the storage reports."""
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,14 +12,10 @@ from chalicelib.aws.storage import SINGLE_PUT_BYTES, PresignedUpload, Stored
 from chalicelib.database import images as table
 from chalicelib.database import tags
 from chalicelib.database.tables import Image, Status
-from chalicelib.errors import ImageAlreadyPresent, ImageNotFound, InvalidRequest, UploadIncomplete
+from chalicelib.services import verification
 from chalicelib.services.callers import Caller
+from chalicelib.services.verification import Claim
 from chalicelib.telemetry import touch
-
-MULTIPART_ABOVE_BYTES = 100_000_000
-PART_BYTES = 64 * 1024**2
-MAX_PARTS = 1024
-"""With S3's 5 GiB a part this reaches 5 TiB, and all the URLs fit one answer."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +26,6 @@ class Draft:
     checksum_sha256: str | None = None
     tags: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class PresignedParts:
-    urls: list[str]
-    """Of parts 1, 2, …"""
-    sizes: list[int]
-    expires_timestamp: int
 
 
 @dataclass(frozen=True)
@@ -52,7 +40,7 @@ class StorageEvent:
 def register(session: Session, caller: Caller, draft: Draft) -> tuple[Image, PresignedUpload | None]:
     """The pending image and where to put its file: None for one that only a multipart upload can carry."""
     image = _add(session, caller, draft, object_key=_new_key())
-    return image, _presigned(image) if image.size <= SINGLE_PUT_BYTES else None
+    return image, presigned(image) if image.size <= SINGLE_PUT_BYTES else None
 
 
 def store(session: Session, caller: Caller, draft: Draft, data: bytes) -> Image:
@@ -65,73 +53,64 @@ def store(session: Session, caller: Caller, draft: Draft, data: bytes) -> Image:
     return image
 
 
-def renew(session: Session, image_id: int, *, multipart: bool) -> PresignedUpload | PresignedParts:
-    image = _for_change(session, image_id)
-    if image.uploaded_at is not None:
-        raise ImageAlreadyPresent(image_id)
-    if not multipart and image.size <= MULTIPART_ABOVE_BYTES:
-        return _presigned(image)
-    key, upload_id = image.object_key, image.multipart_upload_id
-    if upload_id is None or not storage.has_multipart(key, upload_id):
-        image.multipart_upload_id = upload_id = storage.begin_multipart(key, image.content_type)
-    sizes = part_sizes(image.size)
-    urls, expires = storage.presigned_parts(key, upload_id, sizes)
-    return PresignedParts(urls, sizes, expires)
-
-
-def complete(session: Session, image_id: int, etags: dict[int, str]) -> Image:
-    """Safe to repeat."""
-    image = _for_change(session, image_id)
-    if image.status != Status.PRESENT:
-        _put_together(image, etags)
-    table.refresh(session, image)
-    return image
-
-
-def _put_together(image: Image, etags: dict[int, str]) -> None:
-    if image.multipart_upload_id is None:
-        raise UploadIncomplete(f"No multipart upload of image {image.id} has been begun.")
-    expected = len(part_sizes(image.size))
-    if sorted(etags) != list(range(1, expected + 1)):
-        raise InvalidRequest.of("parts", f"must name each of the {expected} parts once")
-    refusal = storage.complete_multipart(image.object_key, image.multipart_upload_id, etags)
-    stored = storage.head(image.object_key)
-    if stored is None:
-        raise UploadIncomplete(f"The storage did not make one file of the parts: {refusal}")
-    _mark_present(image, stored)
-
-
-def part_sizes(size: int) -> list[int]:
-    part = max(PART_BYTES, -(-size // MAX_PARTS))
-    whole, rest = divmod(size, part)
-    return [part] * whole + ([rest] if rest else [])
-
-
-def take_in(session: Session, event: StorageEvent) -> str:
-    """What became of a storage event: the image's new status, or `unknown` or `stale` when it changed nothing."""
+def take_in(session: Session, event: StorageEvent) -> str | Claim:
+    """What became of a storage event: the image's new status, or `unknown`, `stale` or `verifying` when it changed
+    nothing. A claim: the file has to be read first."""
     image = table.by_object_key_for_change(session, event.object_key)
     if image is None:
         return "unknown"
     touch(images=[image.id])
     if image.sequencer is not None and not is_later(event.sequencer, image.sequencer):
         return "stale"
-    image.sequencer = event.sequencer
-    stored = storage.head(event.object_key)
+    outcome = settle(session, image, storage.head(event.object_key), sequencer=event.sequencer)
+    if not isinstance(outcome, Claim) and outcome != verification.UNDER_WAY:
+        image.sequencer = event.sequencer
+    return outcome
+
+
+def look_again(session: Session, object_key: str) -> str | Claim | None:
+    """What becomes of an image of which the storage may have reported something that did not reach us: its new status,
+    or a claim as by an event; None when all is as we know it."""
+    image = table.by_object_key_for_change(session, object_key)
+    if image is None:
+        return None
+    stored = storage.head(object_key)
+    if (stored is not None) == (image.uploaded_at is not None):
+        return None
+    return settle(session, image, stored)
+
+
+def heal(session: Session, object_key: str) -> str | Claim | None:
+    """As `look_again`, for an image that waits for its file: most of them wait rightly, and need no lock."""
+    return look_again(session, object_key) if storage.head(object_key) else None
+
+
+def conclude(session: Session, claim: Claim, checksum_sha256: str | None) -> str | Claim:
+    """After the file was read; None: it was no longer there, or another."""
+    image = table.by_object_key_for_change(session, claim.object_key)
+    if image is None:
+        return "unknown"
+    image.verifying_until = None
+    stored = storage.head(claim.object_key)
+    if stored is not None and stored.etag == claim.etag:
+        stored = replace(stored, checksum_sha256=checksum_sha256)
+    outcome = settle(session, image, stored, sequencer=claim.sequencer)
+    if not isinstance(outcome, Claim) and claim.sequencer and is_later(claim.sequencer, image.sequencer or ""):
+        image.sequencer = claim.sequencer
+    return outcome
+
+
+def settle(session: Session, image: Image, stored: Stored | None, sequencer: str | None = None) -> str | Claim:
+    """Makes the image what the storage says, whoever has asked it."""
     if stored is None:
         image.status, image.uploaded_at = Status.MISSING, None
+    elif verification.is_due(image, stored):
+        return verification.claim(session, image, stored, sequencer) or verification.UNDER_WAY
+    elif reason := verification.fault(image, stored):
+        _arrived(image, stored, Status.REJECTED, reason)
     else:
         _mark_present(image, stored)
     return image.status
-
-
-def heal(session: Session, object_key: str) -> bool:
-    """Marks an image present whose object is there after all: the event about it was lost, or is late."""
-    stored = storage.head(object_key)
-    image = table.by_object_key_for_change(session, object_key) if stored else None
-    if stored is None or image is None or image.uploaded_at is not None:
-        return False
-    _mark_present(image, stored)
-    return True
 
 
 def _add(session: Session, caller: Caller, draft: Draft, *, object_key: str) -> Image:
@@ -156,22 +135,20 @@ def _new_key() -> str:
     return f"images/{datetime.now(UTC):%Y-%m-%d}/{uuid.uuid4()}"
 
 
-def _presigned(image: Image) -> PresignedUpload:
+def presigned(image: Image) -> PresignedUpload:
     return storage.presigned_upload(image.object_key, image.size, image.content_type, image.checksum_sha256)
 
 
-def _for_change(session: Session, image_id: int) -> Image:
-    image = table.get_for_change(session, image_id)
-    if image is None:
-        raise ImageNotFound(image_id)
-    return image
-
-
 def _mark_present(image: Image, stored: Stored) -> None:
-    if image.status != Status.PRESENT:
-        # S3 tells whole seconds, and the one shot is stored before it has a row.
-        image.status, image.uploaded_at = Status.PRESENT, max(stored.stored_at, image.created_at)
+    _arrived(image, stored, Status.PRESENT)
     image.size, image.checksum_sha256 = stored.size, stored.checksum_sha256
+
+
+def _arrived(image: Image, stored: Stored, status: Status, rejection: str | None = None) -> None:
+    if image.status != status:
+        # S3 tells whole seconds, and the one shot is stored before it has a row.
+        image.status, image.uploaded_at = status, max(stored.stored_at, image.created_at)
+    image.rejection = rejection
     image.multipart_upload_id = None
 
 

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 from aws_cdk import Acknowledgment, CfnResource, Stack, Validations
 
-FUNCTIONS = "(Api|RecordStorageEvent|Reconcile|Tidy|Migrate)"
+FUNCTIONS = "(Api|RecordStorageEvent|Reconcile|Tidy|Purge|Migrate)"
 ROLES = f"{FUNCTIONS}Role/DefaultPolicy"
 OF_CDK = "(AWS679f.*|AWSCDK.TriggerCustomResourceProvider.*)"
 """Functions that CDK brings along to make the database's users and to start the migration; they run on deployment."""
 
 
-NAMES = ("app", "record_storage_event", "reconcile", "tidy", "migrate")
+NAMES = ("app", "record_storage_event", "reconcile", "tidy", "purge", "migrate")
 LOG_GROUPS = "arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:log-group:/tagged-image-manager/STAGE"
 IMAGES = "arn:<AWS::Partition>:s3:::tagged-image-manager-STAGE-images-<AWS::AccountId>"
 OF_AWS = "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role"

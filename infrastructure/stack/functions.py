@@ -18,12 +18,22 @@ API = "app"
 STORAGE = "record_storage_event"
 RECONCILE = "reconcile"
 TIDY = "tidy"
+PURGE = "purge"
 MIGRATE = "migrate"
 
 WAITED_FOR = (API, MIGRATE)
 """By who called them, and hears of a failure at once; the others are told and left alone."""
 
-SECONDS = {API: resources.GATEWAY_TIMEOUT_SECONDS, MIGRATE: 840}
+LONGEST_SECONDS = 900
+"""What Lambda gives at most; to read a file of 50 GB takes most of it."""
+
+SECONDS = {
+    API: resources.GATEWAY_TIMEOUT_SECONDS,
+    MIGRATE: 840,
+    STORAGE: LONGEST_SECONDS,
+    RECONCILE: LONGEST_SECONDS,
+    PURGE: 300,
+}
 OTHERWISE_SECONDS = 60
 MEGABYTES = 1024
 """More buys a quicker cold start: with memory comes processor, and at 1,769 MB a whole one."""

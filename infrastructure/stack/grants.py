@@ -5,13 +5,16 @@ from aws_cdk.aws_iam import PolicyStatement
 
 from infrastructure import resources, roles
 from infrastructure.stack.database import Database
-from infrastructure.stack.functions import API, MIGRATE, RECONCILE, STORAGE, TIDY, Functions
+from infrastructure.stack.functions import API, MIGRATE, PURGE, RECONCILE, STORAGE, TIDY, Functions
 from infrastructure.stack.network import Network
 from infrastructure.stack.storage import ImageBucket
 from infrastructure.stack.users import Users
 
 READ_OBJECTS = ["s3:GetObject"]
 WRITE_OBJECTS = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+DELETE_OBJECTS = ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload"]
+LIST_OBJECTS = ["s3:ListBucket"]
+LIST_VERSIONS = ["s3:ListBucketVersions"]
 
 
 def settle(
@@ -22,7 +25,7 @@ def settle(
     users: Users,
     network: Network,
 ) -> None:
-    for name in (API, STORAGE, RECONCILE, TIDY):
+    for name in (API, STORAGE, RECONCILE, TIDY, PURGE):
         database.let_in(functions.by_name[name].role, roles.SERVICE)
         _tell(functions, name, bucket, table, users, database.url(roles.SERVICE))
     database.let_in(functions.by_name[MIGRATE].role, roles.MIGRATOR)
@@ -30,18 +33,22 @@ def settle(
     for name in (STORAGE, RECONCILE):
         _objects(functions, name, bucket, READ_OBJECTS)
     _objects(functions, API, bucket, READ_OBJECTS + WRITE_OBJECTS)
+    _objects(functions, PURGE, bucket, READ_OBJECTS + DELETE_OBJECTS, LIST_OBJECTS + LIST_VERSIONS)
     _access_log(functions, table)
+    on_objects = sorted({*READ_OBJECTS, *WRITE_OBJECTS, *DELETE_OBJECTS})
     network.open(
-        {bucket.arn: ["s3:ListBucket"], f"{bucket.arn}/images/*": READ_OBJECTS + WRITE_OBJECTS},
+        {bucket.arn: LIST_OBJECTS + LIST_VERSIONS, f"{bucket.arn}/images/*": on_objects},
         {table.table_arn: ["dynamodb:BatchWriteItem"], f"{table.table_arn}/index/*": ["dynamodb:Query"]},
     )
 
 
-def _objects(functions: Functions, name: str, bucket: ImageBucket, actions: list[str]) -> None:
+def _objects(
+    functions: Functions, name: str, bucket: ImageBucket, actions: list[str], listing: list[str] = LIST_OBJECTS
+) -> None:
     role = functions.by_name[name].role
     role.add_to_policy(PolicyStatement(actions=actions, resources=[f"{bucket.arn}/images/*"]))
     # Without it S3 answers 403, not 404, for an object that is not there.
-    role.add_to_policy(PolicyStatement(actions=["s3:ListBucket"], resources=[bucket.arn]))
+    role.add_to_policy(PolicyStatement(actions=listing, resources=[bucket.arn]))
     uses = ["kms:Decrypt"] + (["kms:GenerateDataKey"] if "s3:PutObject" in actions else [])
     role.add_to_policy(PolicyStatement(actions=uses, resources=[bucket.key.key_arn]))
 

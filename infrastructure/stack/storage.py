@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 OLD_VERSIONS_DAYS = 30
 """As long as the bin keeps an image."""
 
+UNKNOWN_UPLOADS_DAYS = 30
+"""An upload of terabytes may well take a week or two."""
+
 
 class ImageBucket:
     def __init__(self, scope: Construct, stage: Stage, key: aws_kms.Key) -> None:
@@ -103,8 +106,9 @@ def _access_logs(scope: Construct, stage: Stage) -> aws_s3.Bucket:
 
 
 def _lifecycle() -> aws_s3.LifecycleRule:
+    """Multipart uploads are ended by `purge`, when they are quiet; what it does not know of ends so."""
     return aws_s3.LifecycleRule(
-        abort_incomplete_multipart_upload_after=Duration.days(7),
+        abort_incomplete_multipart_upload_after=Duration.days(UNKNOWN_UPLOADS_DAYS),
         noncurrent_version_expiration=Duration.days(OLD_VERSIONS_DAYS),
         expired_object_delete_marker=True,
     )

@@ -37,7 +37,7 @@ class Watch:
         self._scope, self._stage = scope, stage
         self._functions, self._gateway, self._database = functions, gateway, database
         topic = self._topic(key)
-        alerts = [*self._of_requests(), *self._of_the_database(), *self._of_what_waits()]
+        alerts = [*self._of_requests(), *self._of_the_database(), *self._of_what_waits(), *self._of_the_bucket()]
         for alert in alerts:
             self._alarm(alert).add_alarm_action(aws_cloudwatch_actions.SnsAction(topic))
         self._dashboard(alerts)
@@ -123,6 +123,19 @@ class Watch:
                 12,
                 "Images were announced and no file came within two upload times. If S3's events go astray, dead letters"
                 " have come too; else ask the clients' owners why their uploads break off.",
+            ),
+        ]
+
+    def _of_the_bucket(self) -> list[Alert]:
+        return [
+            Alert(
+                "OrphansFound",
+                self._ours("OrphansFound", "Maximum"),
+                100,
+                1,
+                "The bucket has many objects that no image has. If the database was set back, or is the wrong one: stop"
+                " `purge` by disabling its rule, within a day of the oldest such object. It removes a hundred objects a"
+                " run, by delete markers: taking these away within 30 days brings every file back.",
             ),
         ]
 

@@ -21,7 +21,7 @@ from tests.infrastructure import emulated, test_template
 from tests.infrastructure.emulated import Cloud
 from tests.infrastructure.template import Template
 
-FUNCTIONS = ["app", "record_storage_event", "reconcile", "tidy", "migrate"]
+FUNCTIONS = ["app", "record_storage_event", "reconcile", "tidy", "purge", "migrate"]
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +111,7 @@ PERMITTED = {
     "record_storage_event": {"get an image", "list images", "leave a dead letter"},
     "reconcile": {"get an image", "list images"},
     "tidy": set(),
+    "purge": {"get an image", "list images", "delete an image"},
     "migrate": set(),
 }
 

@@ -8,7 +8,10 @@ from typing import Any
 import boto3
 import pytest
 
+from chalicelib.events import purge, reconciliation
+from chalicelib.services import verification
 from chalicelib.services.callers import ACCEPTED_SCOPES
+from chalicelib.services.limits import MAX_VERIFIED_BYTES
 from infrastructure import checks, resources, roles
 from infrastructure.stages import STAGES
 from local import provisioning
@@ -16,7 +19,7 @@ from local.emulator import CREDENTIALS, REGION
 from tests.infrastructure.conftest import synthesize
 from tests.infrastructure.template import Template, listed
 
-ASYNCHRONOUS = {"record_storage_event", "reconcile", "tidy"}
+ASYNCHRONOUS = {"record_storage_event", "reconcile", "tidy", "purge"}
 
 PERMISSIONS = {
     "app": {
@@ -34,6 +37,16 @@ PERMISSIONS = {
     "record_storage_event": {"s3:GetObject", "s3:ListBucket", "kms:Decrypt", "rds-db:connect"},
     "reconcile": {"s3:GetObject", "s3:ListBucket", "kms:Decrypt", "rds-db:connect"},
     "tidy": {"rds-db:connect"},
+    "purge": {
+        "s3:GetObject",
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+        "s3:AbortMultipartUpload",
+        "s3:ListBucket",
+        "s3:ListBucketVersions",
+        "kms:Decrypt",
+        "rds-db:connect",
+    },
     "migrate": {"rds-db:connect"},
 }
 """Beside its log, its network interface, and the way to its dead letters."""
@@ -155,6 +168,21 @@ def test_a_function_may_do_what_it_needs_and_no_more(name: str, dev: Template) -
     assert all(one["Effect"] == "Allow" for one in statements)
 
 
+def test_only_the_purge_may_delete_objects(dev: Template) -> None:
+    may = {name for name in PERMISSIONS if any("s3:Delete" in json.dumps(one) for one in dev.statements(name))}
+
+    assert may == {"purge"}
+
+
+def test_who_reads_whole_files_has_the_time_for_it(dev: Template) -> None:
+    seconds = {name: one["Timeout"] for name, one in dev.functions().items()}
+    longest = verification.Claim("key", "etag", MAX_VERIFIED_BYTES, None).seconds
+
+    assert longest < seconds["record_storage_event"]
+    assert longest < reconciliation.SECONDS_A_RUN < seconds["reconcile"]
+    assert seconds["purge"] > purge.SECONDS_A_STEP * 4
+
+
 def test_each_function_has_a_role_of_its_own(dev: Template) -> None:
     roles = [one["Role"]["Fn::GetAtt"][0] for one in dev.functions().values()]
 
@@ -266,7 +294,7 @@ def test_buckets_and_queues_are_spoken_to_over_tls_only(prod: Template) -> None:
         if statement["Effect"] == "Deny" and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
     }
 
-    policies = {"AWS::S3::BucketPolicy": 2, "AWS::SQS::QueuePolicy": 3, "AWS::SNS::TopicPolicy": 1}
+    policies = {"AWS::S3::BucketPolicy": 2, "AWS::SQS::QueuePolicy": 4, "AWS::SNS::TopicPolicy": 1}
     for kind, count in policies.items():
         assert len(prod.of_type(kind)) == count
         assert set(prod.of_type(kind)) <= refused
@@ -312,7 +340,7 @@ def test_the_metrics_that_the_alarms_watch_are_the_ones_that_the_service_counts(
     sources = "".join(path.read_text() for path in Path("chalicelib").rglob("*.py"))
     ours = [one for one in prod.of_type("AWS::CloudWatch::Alarm").values() if one["Namespace"] == "TaggedImageManager"]
 
-    assert len(ours) == 2
+    assert len(ours) == 3
     assert all(f'count("{one["MetricName"]}"' in sources for one in ours)
 
 
@@ -341,6 +369,7 @@ def test_the_clock_wakes_the_functions_at_the_times_of_the_app(dev: Template) ->
     assert rules == {
         dev.alias_of("reconcile"): "rate(5 minutes)",
         dev.alias_of("tidy"): "rate(1 minute)",
+        dev.alias_of("purge"): "rate(10 minutes)",
     }
 
 
@@ -392,7 +421,7 @@ def test_unfinished_uploads_and_old_versions_are_swept_away(dev: Template) -> No
     (rule,) = images["LifecycleConfiguration"]["Rules"]
 
     assert images["VersioningConfiguration"] == {"Status": "Enabled"}
-    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 30}
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
     assert "LoggingConfiguration" in images
 

@@ -126,4 +126,6 @@ def committed(engine: Engine) -> Iterator[Engine]:
     """For tests that need several connections: what they commit is cleared away."""
     yield engine
     with engine.begin() as connection:
-        connection.exec_driver_sql("TRUNCATE images, tags, tag_count_changes, packed_blocks, changed_images CASCADE")
+        connection.exec_driver_sql(
+            "TRUNCATE images, tags, tag_count_changes, packed_blocks, changed_images, scan_positions CASCADE"
+        )

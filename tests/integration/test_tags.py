@@ -95,6 +95,16 @@ def test_a_merge_gives_every_image_the_other_tag_once_in_the_bin_too(session: Se
     assert all(table.linked(session, image.id) == {ct} for image in (both, one, binned))
 
 
+def test_a_merge_says_how_many_images_got_the_other_tag(session: Session, caplog: pytest.LogCaptureFixture) -> None:
+    an_image(session, ["ct", "CT"]), an_image(session, ["CT"]), an_image(session, ["CT"])
+    ct, upper = a_tag(session, "ct"), a_tag(session, "CT")
+
+    tags.merge(session, upper, ct)
+
+    (line,) = map(vars, caplog.records)
+    assert (line["tag_id"], line["into"], line["images"]) == (upper, ct, 2)
+
+
 def test_a_tag_cannot_be_merged_into_itself_or_into_nothing(session: Session) -> None:
     ct = a_tag(session, "ct")
 

@@ -14,8 +14,8 @@ from tests.lambda_runtime.runtime import Function
 
 pytestmark = pytest.mark.usefixtures("migrated")
 
-HANDLERS = ["app", "record_storage_event", "reconcile", "tidy", "migrate"]
-NO_ANSWER = {"reconcile": events.scheduled("reconcile"), "tidy": events.scheduled("tidy"), "migrate": {}}
+HANDLERS = ["app", "record_storage_event", "reconcile", "tidy", "purge", "migrate"]
+NO_ANSWER = {name: events.scheduled(name) for name in ("reconcile", "tidy", "purge")} | {"migrate": {}}
 
 
 def asked(function: Function, event: dict[str, Any]) -> tuple[int, Any]:

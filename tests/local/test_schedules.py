@@ -80,7 +80,9 @@ def test_a_function_that_fails_is_invoked_again_in_its_time(clock: Clock) -> Non
 
 
 def test_the_rates_are_those_that_the_app_declares() -> None:
-    assert {name: seconds for name, (seconds, _) in functions_of(app).items()} == {"reconcile": 300, "tidy": 60}
+    rates = {name: seconds for name, (seconds, _) in functions_of(app).items()}
+
+    assert rates == {"reconcile": 300, "tidy": 60, "purge": 600}
 
 
 @pytest.mark.parametrize(

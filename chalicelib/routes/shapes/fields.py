@@ -70,7 +70,8 @@ Sha256 = Annotated[
     str,
     StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True),
     says(
-        "The SHA-256 of the file in hexadecimal; the storage then refuses a file that has another.",
+        "The SHA-256 of the file in hexadecimal; the storage then refuses a file that has another. A file that comes in"
+        " parts, of at most 50 GB then, is read and compared afterwards, and `rejected` if it has another.",
         "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     ),
 ]

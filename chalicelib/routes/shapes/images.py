@@ -22,7 +22,7 @@ from chalicelib.routes.shapes.fields import (
 )
 from chalicelib.routes.shapes.text import content_type_of, refused
 from chalicelib.services import images, uploads
-from chalicelib.services.limits import MAX_TAGS
+from chalicelib.services.limits import MAX_TAGS, MAX_VERIFIED_BYTES
 
 if TYPE_CHECKING:
     from chalicelib.database.images import FoundImage
@@ -47,6 +47,14 @@ class ImageDraft(Body):
     checksum_sha256: Sha256 | None = None
     tags: Tags = Field(default_factory=list)
     metadata: Metadata = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _verifiable(self) -> Self:
+        if self.checksum_sha256 is not None and self.size > MAX_VERIFIED_BYTES:
+            raise refused(
+                "checksum_sha256", f"can be verified for files of at most {MAX_VERIFIED_BYTES} bytes; leave it out"
+            )
+        return self
 
     def draft(self) -> "Draft":
         return uploads.Draft(
@@ -110,8 +118,8 @@ class ImageRecord(Answer):
     checksum_sha256: Annotated[
         str | None,
         says(
-            "SHA-256 of the file, hexadecimal: as declared until the file is there, then as the storage reports, where"
-            " it does.",
+            "SHA-256 of the file, hexadecimal: as declared until the file is there, then as the storage reports. Of a"
+            " file that came in parts only if it was declared, and then verified.",
             "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         ),
     ]

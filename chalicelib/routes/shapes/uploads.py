@@ -13,7 +13,8 @@ from chalicelib.services import uploads
 
 if TYPE_CHECKING:
     from chalicelib.aws.storage import PresignedUpload
-    from chalicelib.services.uploads import Draft, PresignedParts
+    from chalicelib.services.multipart import PresignedParts
+    from chalicelib.services.uploads import Draft
 
 MAX_PAYLOAD_BYTES = 3_960_000
 """As base64 in the proxy event this stays within the 6 MB that Lambda takes."""
@@ -45,6 +46,11 @@ class RawOneShot(Query):
 
 class UploadRequest(Body):
     multipart: Annotated[bool, says("Whether to upload in parts whatever the size.", True)] = False
+    first_part: Annotated[
+        int,
+        Field(ge=1, le=10_000),
+        says("In parts: which one the answer begins with; the `next_part` of an earlier one.", 1001),
+    ] = 1
 
 
 class UploadedPart(Body):
@@ -102,6 +108,13 @@ class Part(Answer):
     part_number: Annotated[int, says("Counted from 1.", 1)]
     url: Annotated[str, says("A presigned URL that takes one PUT of the part.", PART_EXAMPLE)]
     size: Annotated[int, says("Bytes of this part of the file.", 67_108_864, format="int64")]
+    etag: Annotated[
+        str | None,
+        says(
+            "Of the part that the storage has already, as `complete` takes it; null while it has none.",
+            '"5d41402abc4b2a76b9719d911017c592"',
+        ),
+    ]
 
 
 @dataclass
@@ -109,13 +122,20 @@ class MultipartUpload(Answer):
     """Cut the file into these parts, in their order, and PUT each to its URL."""
 
     id: ImageId
-    parts: Annotated[list[Part], says("All the parts, in the order of the file.")]
+    parts: Annotated[list[Part], says("At most 1,000, in the order of the file.")]
+    next_part: Annotated[
+        int | None, says("Ask with it as `first_part` for the next ones; null on the last page.", 1001)
+    ]
     upload_expires_timestamp: Annotated[int, when("when the URLs end to work", 1_700_003_600)]
 
     @classmethod
     def of(cls, image_id: int, presigned: "PresignedParts") -> Self:
         parts = [
-            Part(part_number=number, url=url, size=size)
-            for number, (url, size) in enumerate(zip(presigned.urls, presigned.sizes, strict=True), start=1)
+            Part(part_number=each.number, url=each.url, size=each.size, etag=each.etag) for each in presigned.parts
         ]
-        return cls(id=image_id, parts=parts, upload_expires_timestamp=presigned.expires_timestamp)
+        return cls(
+            id=image_id,
+            parts=parts,
+            next_part=presigned.next_part,
+            upload_expires_timestamp=presigned.expires_timestamp,
+        )

@@ -1,0 +1,61 @@
+"""What goes for good, and what leads there. The object goes first and the row last: what dies between the two leaves a
+row that the next run finds."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from chalicelib.aws import bucket, parts, storage
+from chalicelib.aws.bucket import Listed
+from chalicelib.config import settings
+from chalicelib.database import images as table
+from chalicelib.database import retention, scans, tags
+from chalicelib.database.tables import Image, Status
+
+
+def purge(session: Session, image_id: int) -> bool:
+    """An image that has been in the bin for too long to come back, with every version of its object."""
+    image = retention.lock_expired(session, image_id, settings().bin_days)
+    if image is None:
+        return False
+    _end_upload(image)
+    bucket.purge(image.object_key)
+    retention.remove(session, image.id)
+    return True
+
+
+def end_upload(session: Session, image_id: int) -> bool:
+    """The multipart upload of an image in the bin; one that is restored begins anew."""
+    image = retention.lock_binned_amid_parts(session, image_id)
+    if image is not None:
+        _end_upload(image)
+    return image is not None
+
+
+def abandon(session: Session, image_id: int) -> bool:
+    """To the bin with an image that nobody uploads. One whose file is there after all is for the reconciliation."""
+    image = retention.lock_quiet(session, image_id, settings().abandoned_days)
+    if image is None or storage.head(image.object_key) is not None:
+        return False
+    _end_upload(image)
+    image.status = Status.MISSING
+    image.deleted_at = table.now(session)
+    tags.bin_links(session, image.id)
+    return True
+
+
+def is_past_grace(orphan: Listed) -> bool:
+    return orphan.modified_at < datetime.now(UTC) - timedelta(hours=settings().orphan_hours)
+
+
+def hide_orphan(session: Session, orphan: Listed) -> bool:
+    if scans.is_known(session, orphan.key):
+        return False
+    bucket.hide(orphan.key)
+    return True
+
+
+def _end_upload(image: Image) -> None:
+    if image.multipart_upload_id is not None:
+        parts.abort(image.object_key, image.multipart_upload_id)
+        image.multipart_upload_id = None

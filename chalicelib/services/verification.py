@@ -1,0 +1,74 @@
+"""Whether the file that came is the one that was declared. The storage keeps no SHA-256 of what came in parts: if one
+was declared, the file has to be read, outside of any transaction, by one at a time."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from chalicelib.aws import contents
+from chalicelib.aws.storage import Stored
+from chalicelib.database import images as table
+from chalicelib.database.tables import Image
+
+UNDER_WAY = "verifying"
+BYTES_A_SECOND = 60_000_000
+"""So fast, at least, a function reads from S3; 50 GB (`limits.MAX_VERIFIED_BYTES`) then take it 14 minutes."""
+
+SPARE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Claim:
+    """To read the object of an image; nobody else does meanwhile."""
+
+    object_key: str
+    etag: str
+    size: int
+    sequencer: str | None
+    """Of the event that asks for it."""
+
+    @property
+    def seconds(self) -> float:
+        """It takes no longer."""
+        return self.size / BYTES_A_SECOND
+
+
+def is_due(image: Image, stored: Stored) -> bool:
+    unknown = stored.in_parts and stored.checksum_sha256 is None
+    return unknown and image.checksum_sha256 is not None and stored.size == image.size
+
+
+def claim(session: Session, image: Image, stored: Stored, sequencer: str | None) -> Claim | None:
+    """None while someone else has it. It ends by itself, should who has it die."""
+    now = table.now(session)
+    if image.verifying_until is not None and image.verifying_until > now:
+        return None
+    claimed = Claim(image.object_key, stored.etag, stored.size, sequencer)
+    image.verifying_until = now + timedelta(seconds=claimed.seconds + SPARE_SECONDS)
+    return claimed
+
+
+def read(claimed: Claim) -> str | None:
+    """The SHA-256 of the object; None when it is no longer the one that was claimed."""
+    return contents.checksum_sha256(claimed.object_key, claimed.etag, claimed.size)
+
+
+def give_up(session: Session, claimed: Claim) -> None:
+    image = table.by_object_key_for_change(session, claimed.object_key)
+    if image is not None:
+        image.verifying_until = None
+
+
+def fault(image: Image, stored: Stored) -> str | None:
+    """Why the file cannot be the one that was declared. The storage has compared what came by one PUT itself."""
+    if not stored.in_parts:
+        return None
+    if stored.size != image.size:
+        return f"The file that was uploaded has {stored.size} bytes; {image.size} were declared."
+    if image.checksum_sha256 not in (None, stored.checksum_sha256):
+        return (
+            f"The file that was uploaded has the SHA-256 {stored.checksum_sha256}, and not the declared"
+            f" {image.checksum_sha256}: it was damaged on its way, or is another file."
+        )
+    return None

@@ -1,0 +1,218 @@
+"""A declared SHA-256 of a file that came in parts is compared with the file itself, however the news of it came."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import httpx
+import pytest
+from botocore.exceptions import BotoCoreError
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from chalicelib.aws import contents, parts
+from chalicelib.database.tables import Image
+from chalicelib.errors import Unavailable, UploadIncomplete
+from chalicelib.events import reconciliation
+from chalicelib.events import storage as events
+from chalicelib.events.storage import RecordsFailedError
+from chalicelib.services import multipart
+from chalicelib.services.multipart import PresignedParts
+from tests.builders import an_image
+
+DATA = b"DICM"
+RIGHT, WRONG = sha256(DATA).hexdigest(), sha256(b"OTHR").hexdigest()
+
+
+@pytest.fixture
+def key() -> str:
+    return f"images/2026-01-01/{uuid.uuid4()}"
+
+
+def put_together(engine: Engine, key: str, checksum: str | None = RIGHT, data: bytes = DATA) -> int:
+    """An image whose parts are one object, of which no event has told yet."""
+    with Session(engine) as session, session.begin():
+        image_id = an_image(session, object_key=key, checksum_sha256=checksum, size=len(data)).id
+    with Session(engine) as session, session.begin():
+        presigned = multipart.renew(session, image_id, multipart=True)
+        assert isinstance(presigned, PresignedParts)
+    etag = httpx.put(presigned.parts[0].url, content=data).headers["ETag"]
+    with Session(engine) as session, session.begin():
+        multipart.complete(session, image_id, {1: etag})
+    return image_id
+
+
+def tell(key: str, sequencer: str = "0A") -> None:
+    events.take_in([{"eventName": "ObjectCreated:x", "s3": {"object": {"key": key, "sequencer": sequencer}}}])
+
+
+BY: dict[str, Callable[[str], object]] = {"event": tell, "reconciliation": lambda _: reconciliation.reconcile()}
+
+
+def image(engine: Engine, image_id: int) -> Image:
+    with Session(engine) as session:
+        return session.get_one(Image, image_id)
+
+
+@pytest.mark.parametrize("by", BY)
+def test_a_file_with_its_declared_checksum_becomes_present_and_shows_it(committed: Engine, key: str, by: str) -> None:
+    image_id = put_together(committed, key)
+    assert image(committed, image_id).status == "pending"
+
+    BY[by](key)
+
+    found = image(committed, image_id)
+    assert (found.status, found.checksum_sha256, found.verifying_until) == ("present", RIGHT, None)
+
+
+@pytest.mark.parametrize("by", BY)
+def test_a_file_with_another_checksum_is_rejected_in_words_and_stays_where_it_is(
+    committed: Engine, key: str, by: str
+) -> None:
+    image_id = put_together(committed, key, WRONG)
+
+    BY[by](key)
+
+    found = image(committed, image_id)
+    assert (found.status, found.uploaded_at is None) == ("rejected", False)
+    assert found.rejection is not None
+    assert RIGHT in found.rejection
+    assert WRONG in found.rejection
+    tell(key, "0B")
+    assert image(committed, image_id).status == "rejected"
+    assert reconciliation.reconcile() == {}
+
+
+def test_without_a_declared_checksum_the_file_is_present_at_once(committed: Engine, key: str) -> None:
+    image_id = put_together(committed, key, None)
+
+    assert image(committed, image_id).status == "present"
+
+
+def test_parts_that_make_another_size_than_declared_are_not_put_together(committed: Engine, key: str) -> None:
+    with Session(committed) as session, session.begin():
+        image_id = an_image(session, object_key=key, size=4).id
+    with Session(committed) as session, session.begin():
+        presigned = multipart.renew(session, image_id, multipart=True)
+        assert isinstance(presigned, PresignedParts)
+    etag = httpx.put(presigned.parts[0].url, content=DATA).headers["ETag"]
+    with Session(committed) as session, session.begin():
+        session.get_one(Image, image_id).size = 5
+
+    with Session(committed) as session, pytest.raises(UploadIncomplete):
+        multipart.complete(session, image_id, {1: etag})
+
+
+def test_an_object_of_another_size_than_declared_is_rejected(committed: Engine, key: str) -> None:
+    image_id = put_together(committed, key)
+    with Session(committed) as session, session.begin():
+        session.get_one(Image, image_id).size = 5
+
+    tell(key)
+
+    found = image(committed, image_id)
+    assert (found.status, found.rejection) == ("rejected", "The file that was uploaded has 4 bytes; 5 were declared.")
+
+
+def test_while_one_reads_the_file_nobody_else_does_and_nobody_has_to_wait(
+    committed: Engine, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_id = put_together(committed, key)
+    read, reads = contents.checksum_sha256, []
+
+    def noting(key: str, etag: str, size: int) -> str | None:
+        reads.append(key)
+        tell(key, "0B")
+        assert reconciliation.reconcile() == {}
+        assert image(committed, image_id).status == "pending"
+        return read(key, etag, size)
+
+    monkeypatch.setattr(contents, "checksum_sha256", noting)
+    tell(key)
+
+    assert len(reads) == 1
+    assert image(committed, image_id).status == "present"
+
+
+def test_who_dies_while_reading_is_followed_by_the_reconciliation(
+    committed: Engine, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_id = put_together(committed, key)
+
+    def die(*_: object) -> str:
+        raise SystemExit
+
+    with monkeypatch.context() as dying, pytest.raises(SystemExit):
+        dying.setattr(contents, "checksum_sha256", die)
+        tell(key)
+    assert reconciliation.reconcile() == {}
+    with Session(committed) as session, session.begin():
+        session.get_one(Image, image_id).verifying_until = datetime.now(UTC) - timedelta(seconds=1)
+
+    assert reconciliation.reconcile() == {"present": 1}
+
+
+def test_what_cannot_be_read_is_told_again_and_then_read(
+    committed: Engine, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_id = put_together(committed, key)
+
+    def fail(*_: object) -> str:
+        raise Unavailable("just now")
+
+    with monkeypatch.context() as failing, pytest.raises(RecordsFailedError):
+        failing.setattr(contents, "checksum_sha256", fail)
+        tell(key)
+    tell(key)
+
+    assert image(committed, image_id).status == "present"
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_anew(
+    committed: Engine, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two uploads, one object: what counts is the one that is there in the end."""
+    image_id = put_together(committed, key, WRONG)
+    read, reads = contents.checksum_sha256, []
+
+    def replacing(key: str, etag: str, size: int) -> str | None:
+        reads.append(etag)
+        checksum = read(key, etag, size)
+        if len(reads) == 1:
+            put_together_again(key, b"OTHR")
+        return checksum
+
+    monkeypatch.setattr(contents, "checksum_sha256", replacing)
+    tell(key)
+
+    assert len(set(reads)) == 2
+    found = image(committed, image_id)
+    assert (found.status, found.checksum_sha256) == ("present", WRONG)
+
+
+def put_together_again(key: str, data: bytes) -> None:
+    upload_id = parts.begin(key, "application/dicom")
+    urls, _ = parts.presigned_parts(key, upload_id, {1: len(data)})
+    etag = httpx.put(urls[1], content=data).headers["ETag"]
+    assert parts.complete(key, upload_id, {1: etag}, len(data)) is None
+
+
+def test_a_line_that_breaks_amid_a_file_is_taken_up_where_it_broke(
+    committed: Engine, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = bytes(range(256)) * 40
+    image_id = put_together(committed, key, sha256(data).hexdigest(), data)
+    from_, starts = contents._chunks_from, []
+
+    def breaking(key: str, etag: str, start: int) -> Iterator[bytes]:
+        starts.append(start)
+        for chunk in from_(key, etag, start):
+            yield chunk[:4096]
+            raise BotoCoreError
+
+    monkeypatch.setattr(contents, "_chunks_from", breaking)
+    tell(key)
+
+    assert starts == [0, 4096, 8192]
+    assert image(committed, image_id).status == "present"

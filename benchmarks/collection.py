@@ -6,7 +6,8 @@ What it holds:
 
 - Images over two years up to END: some days busy, working hours busier, some images in the same millisecond. A tenth is
   not uploaded, most of all among the newest; a hundredth lies in the bin; three in a hundred have no tag. Half have
-  metadata (`ward`, `dose`, `urgent`), two thirds attributes (`Modality`, `Rows`).
+  metadata (`ward`, `dose`, `urgent`), two thirds attributes: single values, popular ones like `Modality` and rare ones
+  like `StudyInstanceUID`, numbers, dates with and without a day, and arrays.
 - Tags, about five an image. Most are of a vocabulary of a hundredth of the images (2,000 to 100,000) whose popularity
   follows Zipf's law: the first of POPULAR_TAGS is on a third of the images. Each tagged image has one of MODALITY_TAGS.
 - The planted cases are the constants below, each with what holds for it. An image that a planted case chose has tags
@@ -17,12 +18,13 @@ Nothing is checked by the database while it loads, no trigger runs, and what can
 
 import argparse
 import io
+import json
 import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import accumulate, chain, count, islice
 from pathlib import Path
 from random import Random
@@ -78,6 +80,17 @@ WARDS = tuple(f"ward {number:02}" for number in range(1, 21))
 
 MODALITIES = ("CT", "MR", "CR", "US", "SEG")
 """Values of the attribute Modality; the last is on one in a thousand."""
+
+BODY_PARTS_EXAMINED = ("CHEST", "ABDOMEN", "HEAD", "KNEE", "PELVIS")
+RARE_BODY_PART = "CLAVICLE"
+"""On one in ten thousand of the images with attributes."""
+
+FIRST_STUDY_DAY = date(2015, 1, 1)
+STUDY_DAYS = 3650
+"""A tenth of the study dates lack the day or the month."""
+
+IMAGES_A_STUDY = 12
+"""On average."""
 
 SPELLINGS = {
     "cafe\u0301": "caf\u00e9",
@@ -260,7 +273,7 @@ class _Content:
         return batch
 
     def _image(self, position: int, image: int, fate: str, about: Sequence[Any]) -> str:
-        creator, status, (suffix, content_type), delay, ward, dose, urgent, modality, rows = about
+        creator, status, (suffix, content_type), delay, ward, dose, urgent, modality, *seen = about
         if position > self._images * 0.9 and self._random.random() < 0.4:
             status = "pending"
         created = datetime.fromtimestamp(((image >> ID_SEQUENCE_BITS) + EPOCH_MILLISECONDS) / 1000, UTC)
@@ -282,7 +295,7 @@ class _Content:
             max(created, END - 1000 * delay) if fate.startswith("binned") else _NULL,
             "not a DICOM file" if status == "rejected" else _NULL,
             f'{{"ward": "{ward}", "dose": {dose}, "urgent": {urgent}}}' if ward else "{}",
-            f'{{"Modality": "{modality}", "Rows": {rows}}}' if modality else "{}",
+            _attributes(position // (IMAGES_A_STUDY * 3 // 2), modality, *seen) if modality else "{}",
         )
         return "\t".join(map(str, columns)) + "\n"
 
@@ -346,8 +359,27 @@ _FACTS = (
     _Die(["true"], [0.1], blank="false"),
     _Die(MODALITIES, [0.3, 0.2, 0.12, 0.05, 0.001]),
     _Die([512, 256, 1024, 2048, 4096], [0.6, 0.2, 0.1, 0.06, 0.04]),
+    _Die([*BODY_PARTS_EXAMINED, RARE_BODY_PART], [*_zipf(len(BODY_PARTS_EXAMINED), 1, 0.9), 0.0001]),
+    _Die(["ORIGINAL", "DERIVED"], [0.7, 0.3]),
+    _Die(range(STUDY_DAYS), _zipf(STUDY_DAYS, 0.2, 1)),
+    _Die([4, 7], [0.05, 0.05], blank=10),
+    _Die([0.5, 0.75, 1, 1.25], [0.4, 0.3, 0.2, 0.1]),
 )
 """What an image is apart from its tags; each throw is independent of the others."""
+
+
+def _attributes(study: int, modality: str, rows: int, part: str | None, *more: Any) -> str:
+    image_type, day, length, spacing = more
+    attributes: dict[str, Any] = {
+        "Modality": modality,
+        "Rows": rows,
+        "ImageType": [image_type, "PRIMARY"],
+        "StudyDate": str(FIRST_STUDY_DAY + timedelta(day))[:length],
+        "StudyInstanceUID": f"{study:032x}",
+        "PixelSpacing": [spacing, spacing],
+        "LossyImageCompression": rows > 1024,
+    }
+    return json.dumps(attributes | ({"BodyPartExamined": part} if part else {}))
 
 
 def _names(images: int) -> list[str]:

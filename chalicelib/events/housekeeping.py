@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from chalicelib.database import packing, upkeep
 from chalicelib.database.engine import transaction
+from chalicelib.events.indexing import index_attributes
 from chalicelib.telemetry import logger
 
 SECONDS_A_RUN = 40
@@ -30,6 +31,7 @@ def tidy() -> None:
         deleted = upkeep.deleted_tags(session)
     purges = [_purge(tag_id, deadline) for tag_id in deleted]
     blocks = _pack(deadline)
+    index_attributes(deadline)
     if changes or deleted or blocks:
         gone, links = (sum(each) for each in zip(*purges, strict=True)) if purges else (0, 0)
         logger.info("tidied", changes=changes, tags=gone, links=links, blocks=blocks)
@@ -39,16 +41,16 @@ def _fold(deadline: float) -> int:
     try:
         with transaction() as session:
             upkeep.drop_counts_of_no_tag(session)
-        return sum(_folded(deadline))
+        return sum(sum(_folded(counted, deadline)) for counted in upkeep.COUNTED)
     except Exception:  # noqa: BLE001 (whatever is wrong with the counts, links are to go)
         logger.exception("counts could not be added up")
         return 0
 
 
-def _folded(deadline: float) -> Iterator[int]:
+def _folded(counted: upkeep.Counted, deadline: float) -> Iterator[int]:
     while time.monotonic() < deadline:
         with transaction() as session:
-            changes = upkeep.fold_counts(session, CHANGES_A_CHUNK)
+            changes = upkeep.fold_counts(session, counted, CHANGES_A_CHUNK)
         yield changes
         if changes < CHANGES_A_CHUNK:  # what has come meanwhile is for the next run
             return

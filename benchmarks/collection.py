@@ -85,6 +85,10 @@ BODY_PARTS_EXAMINED = ("CHEST", "ABDOMEN", "HEAD", "KNEE", "PELVIS")
 RARE_BODY_PART = "CLAVICLE"
 """On one in ten thousand of the images with attributes."""
 
+MANUFACTURERS = ("Northern", "Acme", "Southern")
+DISJOINT_MANUFACTURER = MANUFACTURERS[1]
+"""Of half of the images with attributes, but of none with the first of DISJOINT_TAGS."""
+
 FIRST_STUDY_DAY = date(2015, 1, 1)
 STUDY_DAYS = 3650
 """A tenth of the study dates lack the day or the month."""
@@ -264,7 +268,8 @@ class _Content:
         for (position, image), tags, (chance, *about) in zip(chosen, thrown, facts, strict=True):
             planted = self._planted.get(position)
             fate = chance if planted is None else "tagged"
-            batch.images.append(self._image(position, image, fate, about))
+            is_northern = self.tags[DISJOINT_TAGS[0]] in tags
+            batch.images.append(self._image(position, image, fate, [is_northern, *about]))
             if fate == "untagged":
                 batch.untagged.append(image)
             elif fate != "binned untagged":
@@ -273,7 +278,7 @@ class _Content:
         return batch
 
     def _image(self, position: int, image: int, fate: str, about: Sequence[Any]) -> str:
-        creator, status, (suffix, content_type), delay, ward, dose, urgent, modality, *seen = about
+        is_northern, creator, status, (suffix, content_type), delay, ward, dose, urgent, modality, *seen = about
         if position > self._images * 0.9 and self._random.random() < 0.4:
             status = "pending"
         created = datetime.fromtimestamp(((image >> ID_SEQUENCE_BITS) + EPOCH_MILLISECONDS) / 1000, UTC)
@@ -295,7 +300,7 @@ class _Content:
             max(created, END - 1000 * delay) if fate.startswith("binned") else _NULL,
             "not a DICOM file" if status == "rejected" else _NULL,
             f'{{"ward": "{ward}", "dose": {dose}, "urgent": {urgent}}}' if ward else "{}",
-            _attributes(position // (IMAGES_A_STUDY * 3 // 2), modality, *seen) if modality else "{}",
+            _attributes(position // (IMAGES_A_STUDY * 3 // 2), modality, is_northern, *seen) if modality else "{}",
         )
         return "\t".join(map(str, columns)) + "\n"
 
@@ -368,10 +373,11 @@ _FACTS = (
 """What an image is apart from its tags; each throw is independent of the others."""
 
 
-def _attributes(study: int, modality: str, rows: int, part: str | None, *more: Any) -> str:
-    image_type, day, length, spacing = more
+def _attributes(study: int, modality: str, is_northern: bool, rows: int, *more: Any) -> str:
+    part, image_type, day, length, spacing = more
     attributes: dict[str, Any] = {
         "Modality": modality,
+        "Manufacturer": MANUFACTURERS[0 if is_northern else 1 + study % 2],
         "Rows": rows,
         "ImageType": [image_type, "PRIMARY"],
         "StudyDate": str(FIRST_STUDY_DAY + timedelta(day))[:length],

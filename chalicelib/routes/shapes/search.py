@@ -80,11 +80,10 @@ class SearchQuery(BrowseQuery):
         dict[AttributeKeyword, MetadataValue],
         says(
             "An attribute that was read from the file. Equality as a parameter `attributes.<Keyword>`:"
-            " `attributes.Modality=CT`; of an attribute with several values, one of them. Ranges as"
-            " `attributes.<Keyword>>=` and `attributes.<Keyword><=`, both inclusive, where the name ends in `>` or `<`"
-            " (percent-encoded `%3E`, `%3C`): `attributes.Rows%3E=512`, `attributes.StudyDate%3C=2020-05`. A bound is a"
-            " number, or a date (year, month or day); a date without day or month is within a range if one of its days"
-            " is.",
+            " `attributes.Modality=CT`; of an attribute with several values, one of them. Ranges,"
+            " inclusive, by a name that ends in `>` or `<` (percent-encoded `%3E`, `%3C`): `attributes.Rows>=512`,"
+            " `attributes.StudyDate<=2020-05`. A bound is a number, or a date: a year, a month or a day. An attribute"
+            " that is a date without day or month is within a range if one of its days is.",
             {"attributes.Modality": "CT", "attributes.Rows>": "512"},
             **{"x-propertyNames": {"pattern": ATTRIBUTE_PARAMETER}},
         ),

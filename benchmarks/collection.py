@@ -173,7 +173,7 @@ def _empty(cursor: Any) -> None:
     cursor.execute("SELECT EXISTS (SELECT FROM images) OR EXISTS (SELECT FROM tags)")
     if cursor.fetchone() != (False,):
         raise ValueError("The database holds images or tags already.")
-    cursor.execute("TRUNCATE images, tags, tag_count_changes, packed_blocks, changed_images CASCADE")
+    cursor.execute("TRUNCATE images, tags, tag_count_changes, packed_blocks, packed_tags, changed_images CASCADE")
 
 
 @contextmanager

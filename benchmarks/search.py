@@ -282,7 +282,7 @@ def _prepare(dsn: str, images: int) -> None:
         sys.exit(f"The database holds {held:,} images, not {images:,}; name an empty one, or none.")
     housekeeping.SECONDS_A_RUN = 3600
     housekeeping.tidy()
-    housekeeping.tidy()  # adds up what the first has indexed
+    housekeeping.tidy()  # adds up and packs what the first has indexed
     _ask(dsn, "ANALYZE; SELECT 1")
 
 

@@ -30,6 +30,11 @@ class Chunk(NamedTuple):
     """From where on images are indexed now; 0: all are."""
 
 
+def in_the_background(session: Session) -> None:
+    """Until the transaction ends, links that come and go are of no interest to `packing`."""
+    session.execute(text("SET LOCAL images.in_the_background = 'on'"))
+
+
 def settle(session: Session, wanted: Collection[str]) -> None:
     """The keywords to index from now on; one that is just being removed comes back when it is gone."""
     session.execute(_ADD, {"wanted": list(wanted)})

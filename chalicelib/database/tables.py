@@ -112,7 +112,7 @@ packed_blocks = Table(
 packed_tags = Table(
     "packed_tags",
     Base.metadata,
-    Column("tag_id", ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True),
+    Column("tag_id", BigInteger, primary_key=True, autoincrement=False),
     Column(
         "packed_from",
         BigInteger,

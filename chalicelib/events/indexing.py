@@ -39,6 +39,7 @@ def _fill_in(deadline: float) -> None:
             backfill = attributes.next_backfill(session)
             if backfill is None:
                 break
+            attributes.in_the_background(session)
             chunk = attributes.fill_in(session, backfill, IMAGES_A_CHUNK)
         images.update(dict.fromkeys(backfill.keywords, chunk.images))
         position = chunk.position
@@ -62,4 +63,5 @@ def _remove(deadline: float) -> None:
         more = True
         while more and time.monotonic() < deadline:
             with transaction() as session:
+                attributes.in_the_background(session)
                 more = attributes.remove_some(session, keyword, LINKS_A_CHUNK)

@@ -47,7 +47,7 @@ def grown_database(stack: dict[str, Any]) -> str:
         for name, value in {"BLOCK": 500, "LEAST_IMAGES": 200, "LEAST_SHARE": 0.01}.items():
             patched.setattr(packing, name, value)
         housekeeping.tidy()
-        housekeeping.tidy()  # adds up what the first has indexed
+        housekeeping.tidy()  # adds up and packs what the first has indexed
     _change_some(url)
     return url
 
@@ -134,4 +134,4 @@ def committed(engine: Engine) -> Iterator[Engine]:
     yield engine
     with engine.begin() as connection:
         connection.exec_driver_sql("TRUNCATE images, tags, tag_count_changes, packed_blocks, changed_images CASCADE")
-        connection.exec_driver_sql("TRUNCATE indexed_attributes, hidden_tag_count_changes CASCADE")
+        connection.exec_driver_sql("TRUNCATE indexed_attributes, hidden_tag_count_changes, packed_tags CASCADE")

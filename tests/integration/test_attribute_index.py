@@ -12,19 +12,27 @@ from sqlalchemy.orm import Session
 
 from chalicelib import telemetry
 from chalicelib.config import settings
-from chalicelib.database import attributes, search
+from chalicelib.database import attributes, packing, search
 from chalicelib.database.pages import Window
-from chalicelib.database.search import AttributeRange, Criteria
+from chalicelib.database.search import AttributeRange, Criteria, conditions, forms
+from chalicelib.database.search.conditions import Question
+from chalicelib.database.search.plan import Form, candidates
 from chalicelib.database.tables import (
+    EPOCH_MILLISECONDS,
     HiddenTag,
     Image,
     attribute_failures,
+    changed_images,
     hidden_image_tags,
     indexed_attributes,
+    packed_tags,
 )
 from chalicelib.events import housekeeping, indexing
 from chalicelib.services import images
 from tests.builders import EDITOR, an_image
+
+OLD = (1_700_000_000 * 1000 - EPOCH_MILLISECONDS + 10**10) << 12
+"""The first id of a time long ago."""
 
 
 @pytest.fixture(autouse=True)
@@ -272,6 +280,42 @@ def test_the_index_stays_true_while_four_write_and_two_fill_it(
         for keyword, value in given.items()
         for one in (value if isinstance(value, list) else [value])
     }
+
+
+def test_popular_values_are_packed_and_what_changes_since_is_found(
+    committed: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"BLOCK": 10, "LEAST_IMAGES": 10, "LEAST_SHARE": 0}.items():
+        monkeypatch.setattr(packing, name, value)
+    with Session(committed) as session, session.begin():
+        for number in range(60):
+            given = {"Modality": "CT" if number % 2 else "MR", "Rows": number}
+            an_image(session, ["three"] if number % 3 == 0 else [], id=OLD + number, attributes=given)
+    for _ in range(2):
+        housekeeping.tidy()
+    with Session(committed) as session:
+        assert session.scalars(select(func.count()).select_from(packed_tags)).one() == 3
+        assert min(session.scalars(select(changed_images.c.image_id))) > OLD + 50  # not packed yet
+    both = Criteria(exact_tags=("three",), attributes=(("Modality", "CT"),))
+    assert by_intersection(committed, both) == [OLD + number for number in range(3, 60, 6)]
+
+    with Session(committed) as session, session.begin():
+        set_attributes(session, OLD + 3, Modality="MR")
+        set_attributes(session, OLD + 6, Modality=["CT", "MR"])
+        images.delete(session, EDITOR, OLD + 9)
+
+    expected = [OLD + number for number in (6, *range(15, 60, 6))]
+    assert by_intersection(committed, both) == found(committed, both) == expected
+
+
+def by_intersection(engine: Engine, criteria: Criteria) -> list[int]:
+    """Of packed lists; oldest first."""
+    with Session(engine) as session:
+        question = conditions.resolve(session, criteria)
+        assert isinstance(question, Question)
+        (plan,) = [plan for plan in candidates(question, 100) if plan.form is Form.INTERSECT]
+        sql = forms.settings(plan) + forms.ids(plan, question, 100)
+        return list(session.connection().exec_driver_sql(sql, dict(question.texts)).scalars())[::-1]
 
 
 @pytest.mark.parametrize(

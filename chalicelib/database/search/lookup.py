@@ -78,7 +78,10 @@ _PATTERN = """
     ) e"""
 
 _ATTRIBUTE = """
-    SELECT 'attribute', '{name}', v.tag_ids::text, cardinality(v.tag_ids), v.images, e.oldest, e.newest, false
+    SELECT 'attribute', '{name}', v.tag_ids::text, cardinality(v.tag_ids), v.images, e.oldest, e.newest,
+        cardinality(v.tag_ids) = 1 AND EXISTS (
+            SELECT FROM packed_tags WHERE tag_id = ANY (v.tag_ids) AND packed_from = 0
+        )
     FROM (
         SELECT coalesce(array_agg(h.id) FILTER (WHERE h.id IS NOT NULL), '{{}}') AS tag_ids,
             coalesce(sum(h.image_count), 0)::bigint AS images
@@ -162,7 +165,7 @@ def _branches(criteria: Criteria) -> Iterator[str]:
         yield _SAMPLE.format(kind="untagged", key="image_id", table="untagged_images", chosen="true", sample=SAMPLE)
     if criteria.untagged or criteria.match_tags:
         yield _PURGED
-    if len(_names(criteria)) + (criteria.tag_id is not None) > 1:
+    if len(_names(criteria)) + (criteria.tag_id is not None) + len(criteria.attributes) > 1:
         yield _PACKED.format(most=MOST_CHANGES)
     yield from _of_attributes(criteria)
     for each in row_conditions(criteria):

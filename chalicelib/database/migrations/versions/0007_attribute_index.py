@@ -17,6 +17,7 @@ def upgrade() -> None:
     _index_attributes()
     _triggers_on_images()
     _counts()
+    _packing()
 
 
 def _tables() -> None:
@@ -171,6 +172,26 @@ def _counts() -> None:
             f"hidden_links_counted_by_{event.lower()}",
             f"AFTER {event} ON hidden_image_tags REFERENCING {table} AS changed FOR EACH STATEMENT",
             f"INSERT INTO hidden_tag_count_changes SELECT tag_id, {change} FROM changed GROUP BY tag_id;",  # noqa: S608
+        )
+
+
+def _packing() -> None:
+    """Hidden tags are packed as others are. What is indexed or removed in the background is not noted, since it is of
+    keywords whose tags are not packed yet, or not used any more."""
+    op.execute("ALTER TABLE packed_tags DROP CONSTRAINT packed_tags_tag_id_fkey")
+    for table in ("tags", "hidden_tags"):
+        _trigger(
+            f"{table}_unpacked",
+            f"AFTER DELETE ON {table} REFERENCING OLD TABLE AS gone FOR EACH STATEMENT",
+            "DELETE FROM packed_tags WHERE tag_id IN (SELECT id FROM gone);",
+        )
+    # The function notes every image of the links that it is given.
+    for event, rows in (("INSERT", "NEW TABLE"), ("DELETE", "OLD TABLE")):
+        op.execute(
+            f"CREATE TRIGGER hidden_links_changed_by_{event.lower()} AFTER {event} ON hidden_image_tags"
+            f" REFERENCING {rows} AS changed FOR EACH STATEMENT"
+            " WHEN (current_setting('images.in_the_background', true) IS DISTINCT FROM 'on')"
+            " EXECUTE FUNCTION links_changed_by_insert()"
         )
 
 

@@ -6,7 +6,8 @@ What it holds:
 
 - Images over two years up to END: some days busy, working hours busier, some images in the same millisecond. A tenth is
   not uploaded, most of all among the newest; a hundredth lies in the bin; three in a hundred have no tag. Half have
-  metadata (`ward`, `dose`, `urgent`), two thirds attributes (`Modality`, `Rows`).
+  metadata (`ward`, `dose`, `urgent`), two thirds attributes: single values, popular ones like `Modality` and rare ones
+  like `StudyInstanceUID`, numbers, dates with and without a day, and arrays.
 - Tags, about five an image. Most are of a vocabulary of a hundredth of the images (2,000 to 100,000) whose popularity
   follows Zipf's law: the first of POPULAR_TAGS is on a third of the images. Each tagged image has one of MODALITY_TAGS.
 - The planted cases are the constants below, each with what holds for it. An image that a planted case chose has tags
@@ -17,12 +18,13 @@ Nothing is checked by the database while it loads, no trigger runs, and what can
 
 import argparse
 import io
+import json
 import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import accumulate, chain, count, islice
 from pathlib import Path
 from random import Random
@@ -78,6 +80,21 @@ WARDS = tuple(f"ward {number:02}" for number in range(1, 21))
 
 MODALITIES = ("CT", "MR", "CR", "US", "SEG")
 """Values of the attribute Modality; the last is on one in a thousand."""
+
+BODY_PARTS_EXAMINED = ("CHEST", "ABDOMEN", "HEAD", "KNEE", "PELVIS")
+RARE_BODY_PART = "CLAVICLE"
+"""On one in ten thousand of the images with attributes."""
+
+MANUFACTURERS = ("Northern", "Acme", "Southern")
+DISJOINT_MANUFACTURER = MANUFACTURERS[1]
+"""Of half of the images with attributes, but of none with the first of DISJOINT_TAGS."""
+
+FIRST_STUDY_DAY = date(2015, 1, 1)
+STUDY_DAYS = 3650
+"""A tenth of the study dates lack the day or the month."""
+
+IMAGES_A_STUDY = 12
+"""On average."""
 
 SPELLINGS = {
     "cafe\u0301": "caf\u00e9",
@@ -156,7 +173,7 @@ def _empty(cursor: Any) -> None:
     cursor.execute("SELECT EXISTS (SELECT FROM images) OR EXISTS (SELECT FROM tags)")
     if cursor.fetchone() != (False,):
         raise ValueError("The database holds images or tags already.")
-    cursor.execute("TRUNCATE images, tags, tag_count_changes, packed_blocks, changed_images CASCADE")
+    cursor.execute("TRUNCATE images, tags, tag_count_changes, packed_blocks, packed_tags, changed_images CASCADE")
 
 
 @contextmanager
@@ -251,7 +268,8 @@ class _Content:
         for (position, image), tags, (chance, *about) in zip(chosen, thrown, facts, strict=True):
             planted = self._planted.get(position)
             fate = chance if planted is None else "tagged"
-            batch.images.append(self._image(position, image, fate, about))
+            is_northern = self.tags[DISJOINT_TAGS[0]] in tags
+            batch.images.append(self._image(position, image, fate, [is_northern, *about]))
             if fate == "untagged":
                 batch.untagged.append(image)
             elif fate != "binned untagged":
@@ -260,7 +278,7 @@ class _Content:
         return batch
 
     def _image(self, position: int, image: int, fate: str, about: Sequence[Any]) -> str:
-        creator, status, (suffix, content_type), delay, ward, dose, urgent, modality, rows = about
+        is_northern, creator, status, (suffix, content_type), delay, ward, dose, urgent, modality, *seen = about
         if position > self._images * 0.9 and self._random.random() < 0.4:
             status = "pending"
         created = datetime.fromtimestamp(((image >> ID_SEQUENCE_BITS) + EPOCH_MILLISECONDS) / 1000, UTC)
@@ -282,7 +300,7 @@ class _Content:
             max(created, END - 1000 * delay) if fate.startswith("binned") else _NULL,
             "not a DICOM file" if status == "rejected" else _NULL,
             f'{{"ward": "{ward}", "dose": {dose}, "urgent": {urgent}}}' if ward else "{}",
-            f'{{"Modality": "{modality}", "Rows": {rows}}}' if modality else "{}",
+            _attributes(position // (IMAGES_A_STUDY * 3 // 2), modality, is_northern, *seen) if modality else "{}",
         )
         return "\t".join(map(str, columns)) + "\n"
 
@@ -346,8 +364,28 @@ _FACTS = (
     _Die(["true"], [0.1], blank="false"),
     _Die(MODALITIES, [0.3, 0.2, 0.12, 0.05, 0.001]),
     _Die([512, 256, 1024, 2048, 4096], [0.6, 0.2, 0.1, 0.06, 0.04]),
+    _Die([*BODY_PARTS_EXAMINED, RARE_BODY_PART], [*_zipf(len(BODY_PARTS_EXAMINED), 1, 0.9), 0.0001]),
+    _Die(["ORIGINAL", "DERIVED"], [0.7, 0.3]),
+    _Die(range(STUDY_DAYS), _zipf(STUDY_DAYS, 0.2, 1)),
+    _Die([4, 7], [0.05, 0.05], blank=10),
+    _Die([0.5, 0.75, 1, 1.25], [0.4, 0.3, 0.2, 0.1]),
 )
 """What an image is apart from its tags; each throw is independent of the others."""
+
+
+def _attributes(study: int, modality: str, is_northern: bool, rows: int, *more: Any) -> str:
+    part, image_type, day, length, spacing = more
+    attributes: dict[str, Any] = {
+        "Modality": modality,
+        "Manufacturer": MANUFACTURERS[0 if is_northern else 1 + study % 2],
+        "Rows": rows,
+        "ImageType": [image_type, "PRIMARY"],
+        "StudyDate": str(FIRST_STUDY_DAY + timedelta(day))[:length],
+        "StudyInstanceUID": f"{study:032x}",
+        "PixelSpacing": [spacing, spacing],
+        "LossyImageCompression": rows > 1024,
+    }
+    return json.dumps(attributes | ({"BodyPartExamined": part} if part else {}))
 
 
 def _names(images: int) -> list[str]:

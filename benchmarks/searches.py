@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 
@@ -10,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import collection
 from chalicelib.database.pages import Window
-from chalicelib.database.search import Criteria
+from chalicelib.database.search import AttributeRange, Criteria
 from chalicelib.database.tables import created_timestamp
 
 LIMIT = 100
@@ -23,6 +24,7 @@ class Pick:
 
     def __init__(self, random: Random, images: int, ids: tuple[int, int]) -> None:
         self.random = random
+        self._images = images
         self._oldest, self._newest = ids
         self._rare = [tag for size in collection.rare_sizes(images) for tag in collection.rare_tags(size)]
         self._families = collection.family_sizes(images)
@@ -65,8 +67,28 @@ class Pick:
     def ward(self) -> tuple[tuple[str, str], ...]:
         return (("ward", self.random.choice(collection.WARDS[:5])),)
 
-    def modality(self) -> tuple[tuple[str, str], ...]:
-        return (("Modality", self.random.choice(collection.MODALITIES)),)
+    def attribute(self) -> tuple[tuple[str, str], ...]:
+        """On a tenth to half of the images."""
+        popular = [("Modality", value) for value in collection.MODALITIES[:3]]
+        popular += [("BodyPartExamined", value) for value in collection.BODY_PARTS_EXAMINED[:3]]
+        return (self.random.choice([*popular, ("Rows", "512"), ("Rows", "256")]),)
+
+    def rare_attribute(self) -> tuple[tuple[str, str], ...]:
+        study = f"{self.random.randrange(self._images // (collection.IMAGES_A_STUDY * 3 // 2)):032x}"
+        rare = [("BodyPartExamined", collection.RARE_BODY_PART), ("Modality", collection.MODALITIES[-1])]
+        return (self.random.choice([*rare, ("StudyInstanceUID", study), ("StudyInstanceUID", study)]),)
+
+    def unindexed(self) -> tuple[tuple[str, str], ...]:
+        return (("ImageType", self.random.choice(["ORIGINAL", "DERIVED"])),)
+
+    def rows(self) -> tuple[AttributeRange, ...]:
+        """Few values: on a tenth of the images, or nine tenths."""
+        return (self.random.choice([AttributeRange("Rows", "2048", None), AttributeRange("Rows", None, "1024")]),)
+
+    def dates(self, days: int) -> tuple[AttributeRange, ...]:
+        """A value each day; of ten years."""
+        first = collection.FIRST_STUDY_DAY + timedelta(self.random.randrange(collection.STUDY_DAYS - days))
+        return (AttributeRange("StudyDate", str(first), str(first + timedelta(days))),)
 
     def image_id(self) -> int:
         return self.random.randint(self._oldest, self._newest)
@@ -133,9 +155,37 @@ FURTHER: dict[str, Ask] = {
     "rare metadata": lambda _: Criteria(metadata=(("ward", collection.RARE_WARD),)),
     "popular metadata ∧ tag": lambda pick: Criteria(pick.popular(), metadata=pick.ward()),
     "rare metadata ∧ tag": lambda pick: Criteria(pick.popular(), metadata=(("ward", collection.RARE_WARD),)),
-    "attribute ∧ tag": lambda pick: Criteria(pick.popular(), attributes=pick.modality()),
-    "attribute ∧ metadata": lambda pick: Criteria(metadata=pick.ward(), attributes=pick.modality()),
 }
+
+ATTRIBUTES: dict[str, Ask] = {
+    "popular attribute": lambda pick: Criteria(attributes=pick.attribute()),
+    "rare attribute": lambda pick: Criteria(attributes=pick.rare_attribute()),
+    "popular attribute ∧ popular": lambda pick: Criteria(pick.popular(), attributes=pick.attribute()),
+    "popular attribute ∧ rare": lambda pick: Criteria(pick.rare(), attributes=pick.attribute()),
+    "rare attribute ∧ popular": lambda pick: Criteria(pick.popular(), attributes=pick.rare_attribute()),
+    "2 attributes": lambda pick: Criteria(attributes=tuple({*pick.attribute(), *pick.attribute()})),
+    "2 attributes ∧ 2 popular": lambda pick: Criteria(pick.popular(2), attributes=pick.attribute() + pick.attribute()),
+    "disjoint attribute ∧ tag": lambda _: Criteria(
+        collection.DISJOINT_TAGS[:1], attributes=(("Manufacturer", collection.DISJOINT_MANUFACTURER),)
+    ),
+    "range of few values": lambda pick: Criteria(attribute_ranges=pick.rows()),
+    "range of few values ∧ popular": lambda pick: Criteria(pick.popular(), attribute_ranges=pick.rows()),
+    "range of few values ∧ rare": lambda pick: Criteria(pick.rare(), attribute_ranges=pick.rows()),
+    "month of dates": lambda pick: Criteria(attribute_ranges=pick.dates(30)),
+    "year of dates": lambda pick: Criteria(attribute_ranges=pick.dates(365)),
+    "month of dates ∧ popular": lambda pick: Criteria(pick.popular(), attribute_ranges=pick.dates(30)),
+    "year of dates ∧ popular": lambda pick: Criteria(pick.popular(), attribute_ranges=pick.dates(365)),
+    "5 years of dates ∧ popular": lambda pick: Criteria(pick.popular(), attribute_ranges=pick.dates(1825)),
+    "2 ranges": lambda pick: Criteria(attribute_ranges=pick.rows() + pick.dates(365)),
+    "attribute ∧ range ∧ popular": lambda pick: Criteria(
+        pick.popular(), attributes=pick.attribute(), attribute_ranges=pick.dates(365)
+    ),
+    "attribute ∧ metadata": lambda pick: Criteria(metadata=pick.ward(), attributes=pick.attribute()),
+    "attribute without popular": lambda pick: Criteria(exclude_tags=pick.popular(), attributes=pick.attribute()),
+    "attribute that is not indexed": lambda pick: Criteria(attributes=pick.unindexed()),
+    "the same ∧ popular": lambda pick: Criteria(pick.popular(), attributes=pick.unindexed()),
+}
+"""Also asked for a month, and for uploaded images only: the first six."""
 
 DEEP = ("browse", "one popular tag", "popular ∧ popular")
 """Of the main ones, also from the middle on."""
@@ -145,6 +195,8 @@ MOST_FLOORS = 3
 NEAR_THE_FLOOR = (
     *("one popular tag", "one mid tag", "one rare tag", "popular ∧ popular", "popular ∧ rare", "rare ∧ rare"),
     *("old-only ∧ popular", "3 tags", "4 tags", "browse", "browse, from anywhere on"),
+    *("popular attribute", "rare attribute", "popular attribute ∧ popular", "popular attribute ∧ rare"),
+    *("rare attribute ∧ popular", "2 attributes"),
 )
 """Their p50 shall be within so many times the floor's."""
 
@@ -161,14 +213,18 @@ def _one_without_the_other(wanted: str, unwanted: str) -> Criteria:
 
 
 def classes(images: int) -> dict[str, Maker]:
-    made = {name: _first_page(make) for name, make in (MAIN | FURTHER | _by_number_of_tags(images)).items()}
-    for name, make in MAIN.items():
+    made = {name: _first_page(make) for name, make in _everything(images).items()}
+    for name, make in [*MAIN.items(), *list(ATTRIBUTES.items())[:6]]:
         made[f"{name}, a month"] = _of_a_month(make)
         made[f"{name}, uploaded"] = _of_uploaded(make)
     for name in DEEP:
         made[f"{name}, from anywhere on"] = _from_anywhere(MAIN[name])
         made[f"{name}, offset 10,000"] = _offset(MAIN[name])
     return made
+
+
+def _everything(images: int) -> dict[str, Ask]:
+    return MAIN | FURTHER | ATTRIBUTES | _by_number_of_tags(images)
 
 
 def _by_number_of_tags(images: int) -> dict[str, Ask]:

@@ -1,6 +1,7 @@
 """The tables, with the invariants that hold whatever the code does."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    Numeric,
     Sequence,
     SmallInteger,
     Table,
@@ -113,7 +115,7 @@ packed_blocks = Table(
 packed_tags = Table(
     "packed_tags",
     Base.metadata,
-    Column("tag_id", ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True),
+    Column("tag_id", BigInteger, primary_key=True, autoincrement=False),
     Column(
         "packed_from",
         BigInteger,
@@ -240,6 +242,90 @@ scan_positions = Table(
     Column("after", Text(collation="C"), nullable=False),
     comment="how far what runs by the clock has come in what it goes through bit by bit",
 )
+
+indexed_attributes = Table(
+    "indexed_attributes",
+    Base.metadata,
+    Column("keyword", Text(collation="C"), primary_key=True),
+    Column(
+        "position",
+        BigInteger,
+        server_default=str(2**63 - 1),
+        nullable=False,
+        comment="images from this id on are indexed, and whatever changes; 0: all are, and searches use the index",
+    ),
+    Column(
+        "waits_for",
+        BigInteger,
+        comment="a transaction: who began before it may have missed the keyword, and has to end before the backfill"
+        " begins",
+    ),
+    Column("removed_at", TIMESTAMPTZ, comment="since when its hidden tags are being removed"),
+    comment="keywords whose values are kept as hidden tags",
+)
+
+
+class HiddenTag(Base):
+    __tablename__ = "hidden_tags"
+    __table_args__ = (
+        Index("hidden_tags_by_value", "keyword", "value", unique=True),
+        Index("hidden_tags_by_number", "keyword", "number", postgresql_where="number IS NOT NULL"),
+        Index("hidden_tags_by_date", "keyword", "date", postgresql_where="date IS NOT NULL"),
+        {
+            "comment": "a tag that nobody sees for each value of an indexed attribute; its ids are of the sequence of"
+            " tags"
+        },
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, server_default=text("nextval('tags_id_seq')"))
+    keyword: Mapped[str] = mapped_column(Text(collation="C"), ForeignKey("indexed_attributes.keyword"))
+    value: Mapped[Any] = mapped_column(JSONB)
+    number: Mapped[Decimal | None] = mapped_column(
+        Numeric, Computed("CASE WHEN jsonb_typeof(value) = 'number' THEN value::numeric END", persisted=True)
+    )
+    date: Mapped[str | None] = mapped_column(
+        Text(collation="C"),
+        Computed(
+            "CASE WHEN jsonb_typeof(value) = 'string' AND value #>> '{}' ~"
+            " '^[0-9]{4}(-[0-9]{2}(-[0-9]{2}(T.*)?)?)?$' THEN value #>> '{}' END",
+            persisted=True,
+        ),
+        comment="a value that is a date, of the year at least",
+    )
+    image_count: Mapped[int] = mapped_column(
+        BigInteger, server_default="0", comment="links in hidden_image_tags, but for hidden_tag_count_changes"
+    )
+
+
+hidden_image_tags = Table(
+    "hidden_image_tags",
+    Base.metadata,
+    Column("image_id", ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("tag_id", ForeignKey("hidden_tags.id"), primary_key=True),
+    Index("hidden_image_tags_by_tag", "tag_id", "image_id"),
+    comment="of images that are not in the bin; written by triggers on images and the backfill",
+)
+
+hidden_tag_count_changes = Table(
+    "hidden_tag_count_changes",
+    Base.metadata,
+    Column("tag_id", BigInteger, nullable=False),
+    Column("change", BigInteger, nullable=False),
+    Index("hidden_tag_count_changes_by_tag", "tag_id", postgresql_include=["change"]),
+    comment="what is yet to be added to hidden_tags.image_count",
+)
+"""Written by triggers on hidden_image_tags."""
+
+attribute_failures = Table(
+    "attribute_failures",
+    Base.metadata,
+    Column("keyword", ForeignKey("indexed_attributes.keyword", ondelete="CASCADE"), primary_key=True),
+    Column("image_id", ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Index("attribute_failures_by_image", "image_id"),
+    comment="attributes, or some of their values, that could not be indexed",
+)
+"""Written by triggers on images, and by the backfill."""
 
 image_id_low_bits = Sequence("image_id_low_bits", metadata=Base.metadata)
 

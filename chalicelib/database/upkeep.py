@@ -6,7 +6,7 @@ Nothing here waits for a lock, so nothing can be in a deadlock with it: what som
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import select, text
+from sqlalchemy import TextClause, select, text
 from sqlalchemy.orm import Session
 
 from chalicelib.database.tables import Tag
@@ -16,6 +16,16 @@ class Purged(NamedTuple):
     links: int
     last: int | None
     """The image up to which links have been looked at; None: there were no more."""
+
+
+class Counted(NamedTuple):
+    """Tables: of tags with their counts, and of what is yet to be added to these."""
+
+    tags: str
+    changes: str
+
+
+COUNTED = (Counted("tags", "tag_count_changes"), Counted("hidden_tags", "hidden_tag_count_changes"))
 
 
 def deleted_tags(session: Session) -> Sequence[int]:
@@ -42,18 +52,23 @@ def purge_tag(session: Session, tag_id: int) -> bool:
     return session.scalar(_PURGE_TAG, {"tag_id": tag_id}) is not None
 
 
-def fold_counts(session: Session, most: int) -> int:
+def fold_counts(session: Session, counted: Counted, most: int) -> int:
     """Adds recorded changes to the counts of their tags; the number of changes. The tags are locked first: another
     fold passes them over, and the second statement sees their counts and changes as they are from then on."""
-    tag_ids = session.scalars(_HOLD_CHANGED, {"most": most}).all()
+    tag_ids = session.scalars(_of(counted, _HOLD_CHANGED), {"most": most}).all()
     if not tag_ids:
         return 0
-    folded: int = session.execute(_FOLD, {"tag_ids": tag_ids, "most": most}).scalar_one()
+    folded: int = session.execute(_of(counted, _FOLD), {"tag_ids": tag_ids, "most": most}).scalar_one()
     return folded
 
 
 def drop_counts_of_no_tag(session: Session) -> None:
-    session.execute(_DROP_COUNTS_OF_NO_TAG)
+    for counted in COUNTED:
+        session.execute(_of(counted, _DROP_COUNTS_OF_NO_TAG))
+
+
+def _of(counted: Counted, statement: str) -> TextClause:
+    return text(statement.format(tags=counted.tags, changes=counted.changes))
 
 
 _PURGE_LINKS = text(
@@ -93,33 +108,27 @@ _PURGE_TAG = text(
     """
 )
 
-_HOLD_CHANGED = text(
-    """
-    SELECT id FROM tags WHERE id IN (SELECT tag_id FROM tag_count_changes ORDER BY tag_id LIMIT :most)
+_HOLD_CHANGED = """
+    SELECT id FROM {tags} WHERE id IN (SELECT tag_id FROM {changes} ORDER BY tag_id LIMIT :most)
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
     """
-)
 
-_FOLD = text(
-    """
+_FOLD = """
     WITH taken AS (
-        DELETE FROM tag_count_changes WHERE ctid = ANY (ARRAY(
-            SELECT ctid FROM tag_count_changes WHERE tag_id = ANY (:tag_ids) LIMIT :most
+        DELETE FROM {changes} WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM {changes} WHERE tag_id = ANY (:tag_ids) LIMIT :most
         )) RETURNING tag_id, change
     ), sums AS (
         SELECT tag_id, sum(change) AS change, count(*) AS changes FROM taken GROUP BY tag_id
     ), folded AS (
-        UPDATE tags SET image_count = image_count + sums.change FROM sums WHERE id = tag_id
+        UPDATE {tags} SET image_count = image_count + sums.change FROM sums WHERE id = tag_id
     )
     SELECT coalesce(sum(changes), 0)::bigint FROM sums
     """
-)
 
-_DROP_COUNTS_OF_NO_TAG = text(
-    """
-    DELETE FROM tag_count_changes WHERE ctid = ANY (ARRAY(
-        SELECT c.ctid FROM tag_count_changes c WHERE NOT EXISTS (SELECT FROM tags WHERE id = c.tag_id)
+_DROP_COUNTS_OF_NO_TAG = """
+    DELETE FROM {changes} WHERE ctid = ANY (ARRAY(
+        SELECT c.ctid FROM {changes} c WHERE NOT EXISTS (SELECT FROM {tags} WHERE id = c.tag_id)
         FOR UPDATE SKIP LOCKED
     ))
     """
-)

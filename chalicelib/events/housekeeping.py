@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from chalicelib.database import first_answers, packing, upkeep
 from chalicelib.database.engine import transaction
+from chalicelib.events.indexing import index_attributes
 from chalicelib.telemetry import logger
 
 SECONDS_A_RUN = 40
@@ -33,6 +34,7 @@ def tidy() -> None:
         deleted = upkeep.deleted_tags(session)
     purges = [_purge(tag_id, deadline) for tag_id in deleted]
     blocks = _pack(deadline)
+    index_attributes(deadline)
     if answers or changes or deleted or blocks:
         gone, links = (sum(each) for each in zip(*purges, strict=True)) if purges else (0, 0)
         logger.info("tidied", answers=answers, changes=changes, tags=gone, links=links, blocks=blocks)
@@ -55,16 +57,16 @@ def _fold(deadline: float) -> int:
     try:
         with transaction() as session:
             upkeep.drop_counts_of_no_tag(session)
-        return sum(_folded(deadline))
+        return sum(sum(_folded(counted, deadline)) for counted in upkeep.COUNTED)
     except Exception:  # noqa: BLE001 (whatever is wrong with the counts, links are to go)
         logger.exception("counts could not be added up")
         return 0
 
 
-def _folded(deadline: float) -> Iterator[int]:
+def _folded(counted: upkeep.Counted, deadline: float) -> Iterator[int]:
     while time.monotonic() < deadline:
         with transaction() as session:
-            changes = upkeep.fold_counts(session, CHANGES_A_CHUNK)
+            changes = upkeep.fold_counts(session, counted, CHANGES_A_CHUNK)
         yield changes
         if changes < CHANGES_A_CHUNK:  # what has come meanwhile is for the next run
             return

@@ -36,6 +36,7 @@ def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
             case.query = dict(_next_pages.get(case.path, {}))
         _choose(case.query)
         _few_names(case.query)
+        _bounds(case.query)
     _body(case)
 
 
@@ -78,6 +79,15 @@ def _few_names(query: dict[str, Any]) -> None:
             left -= len(query[name])
             if not query[name]:
                 del query[name]
+
+
+def _bounds(query: dict[str, Any]) -> None:
+    """Of attributes: numbers, if they are none."""
+    for name, value in query.items():
+        if isinstance(value, dict):
+            _bounds(value)
+        elif name.startswith("attributes.") and name[-1] in "<>" and not re.fullmatch("[0-9]{1,9}", str(value)):
+            query[name] = "512"
 
 
 def _body(case: Case[Any]) -> None:

@@ -380,6 +380,18 @@ def test_metadata_is_not_taken_for_attributes(editor: Client, unique: str) -> No
     assert found(editor, exact_tags=unique, **{"attributes.Modality": "CT", "attributes.Rows": 512}) == []
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["attributes.Rows>=512", "attributes.Rows%3E=512&attributes.Rows%3C=1e3", "attributes.StudyDate<=2020-05"],
+)
+def test_a_range_of_attributes_is_taken_with_its_sign_encoded_or_not(editor: Client, unique: str, query: str) -> None:
+    registered(editor, tags=[unique])
+
+    answer = editor.get(f"/search/images?exact_tags={unique}&{query}")
+
+    assert (answer.status_code, answer.json()["results"]) == (200, [])
+
+
 def test_twenty_pairs_are_taken(editor: Client, unique: str) -> None:
     metadata = {f"{unique}{number}": number for number in range(20)}
     image_id = registered(editor, metadata=metadata)["id"]
@@ -580,6 +592,13 @@ def test_more_than_twenty_names_in_all_are_refused(editor: Client, counts: tuple
         ("attributes.0010-0020", "1", "attributes.0010-0020"),
         ("attributes.Größe", "1", "attributes.Größe"),
         ("attributes." + "x" * 65, "1", "attributes." + "x" * 65),
+        ("attributes.Rows>", "many", "attributes.Rows>"),
+        ("attributes.Rows<", "", "attributes.Rows<"),
+        ("attributes.Rows>", ["1", "2"], "attributes.Rows>"),
+        ("attributes.Rows>>", "1", "attributes.Rows>>"),
+        ("attributes.<", "1", "attributes.<"),
+        ("attributes.StudyDate>", "2020-13", "attributes.StudyDate>"),
+        ("metadata.bed>", "\0", "metadata.bed>"),
         ("Metadata.ward", "B2", "Metadata.ward"),
         ("metadata[ward]", "B2", "metadata[ward]"),
         ("exact_tags.a", "1", "exact_tags.a"),

@@ -17,6 +17,9 @@ from chalicelib.database import engine as engine_module
 from chalicelib.database import migrations, packing
 from chalicelib.events import housekeeping
 
+INDEXED = ("Modality", "BodyPartExamined", "Rows", "StudyDate", "StudyInstanceUID", "ImageType")
+"""In the grown database; its images have a few others, which are not."""
+
 
 @pytest.fixture(scope="session")
 def database(stack: dict[str, Any]) -> Iterator[str]:
@@ -37,18 +40,20 @@ def grown_database(stack: dict[str, Any]) -> str:
     if named := os.environ.get("SEARCH_DATABASE"):
         return for_sqlalchemy(named)
     url = create_database(stack["database_url"], "grown")
-    with used_by_the_product(url), pytest.MonkeyPatch.context() as patched:
+    with pytest.MonkeyPatch.context() as patched, used_by_the_product(url):
+        patched.setenv("INDEXED_ATTRIBUTES", ",".join(INDEXED))
         migrations.upgrade()
         collection.fill(for_psycopg2(url), 20_000)
         for name, value in {"BLOCK": 500, "LEAST_IMAGES": 200, "LEAST_SHARE": 0.01}.items():
             patched.setattr(packing, name, value)
         housekeeping.tidy()
-    _change_some_links(url)
+        housekeeping.tidy()  # adds up and packs what the first has indexed
+    _change_some(url)
     return url
 
 
-def _change_some_links(url: str) -> None:
-    """Since they were packed."""
+def _change_some(url: str) -> None:
+    """Since they were packed and indexed."""
     with closing(psycopg2.connect(for_psycopg2(url))) as connection, connection, connection.cursor() as cursor:
         cursor.execute(
             """
@@ -58,7 +63,9 @@ def _change_some_links(url: str) -> None:
                 FROM (SELECT id FROM images WHERE deleted_at IS NULL AND random() < 0.01) i
                 CROSS JOIN LATERAL (
                     SELECT id FROM tags WHERE i.id IS NOT NULL AND image_count > 500 ORDER BY random() LIMIT 3
-                ) t ON CONFLICT DO NOTHING
+                ) t ON CONFLICT DO NOTHING;
+            UPDATE images SET attributes = attributes || '{"Rows": [768, 512], "StudyDate": "2019"}'
+                WHERE random() < 0.02 AND attributes <> '{}'
             """
         )
 
@@ -129,3 +136,4 @@ def committed(engine: Engine) -> Iterator[Engine]:
         connection.exec_driver_sql(
             "TRUNCATE images, tags, tag_count_changes, packed_blocks, changed_images, scan_positions CASCADE"
         )
+        connection.exec_driver_sql("TRUNCATE indexed_attributes, hidden_tag_count_changes, packed_tags CASCADE")

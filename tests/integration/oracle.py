@@ -116,7 +116,45 @@ def _conditions(parameters: Mapping[str, Any]) -> Iterator[Callable[[Image], boo
     if pairs := parameters.get("metadata"):
         yield lambda image: all(_means(text, image.metadata.get(key, ())) for key, text in pairs.items())
     if keywords := parameters.get("attributes"):
-        yield lambda image: all(_means(text, image.attributes.get(key, ())) for key, text in keywords.items())
+        equal = {key: text for key, text in keywords.items() if key[-1] not in "<>"}
+        yield lambda image: all(any(_means(text, one) for one in _values(image, key)) for key, text in equal.items())
+        for keyword in {key[:-1] for key in keywords.keys() - equal.keys()}:
+            yield _within(keyword, keywords.get(f"{keyword}>"), keywords.get(f"{keyword}<"))
+
+
+def _values(image: Image, keyword: str) -> Sequence[Any]:
+    """Of an attribute, which may have one, several or none."""
+    value = image.attributes.get(keyword, [])
+    return value if isinstance(value, list) else [value]
+
+
+def _within(keyword: str, least: str | None, most: str | None) -> Callable[[Image], bool]:
+    def number(value: Any) -> bool:
+        try:
+            return bool(float(least or "-inf") <= value <= float(most or "inf"))
+        except ValueError:
+            return False
+
+    def day(value: str) -> bool:
+        """Some day that the date may be is within."""
+        bounds = [bound for bound in (least, most) if bound is not None]
+        if not all(re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", date) for date in (value, *bounds)):
+            return False
+        first, last = _days(value)
+        return (least is None or last >= _days(least)[0]) and (most is None or first <= _days(most)[1])
+
+    def fits(value: Any) -> bool:
+        if isinstance(value, str):
+            return day(value)
+        return isinstance(value, int | float) and not isinstance(value, bool) and number(value)
+
+    return lambda image: any(map(fits, _values(image, keyword)))
+
+
+def _days(date: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The first and the last that it may be."""
+    parts = tuple(map(int, date.split("-")))
+    return parts + (1, 1)[: 3 - len(parts)], parts + (12, 31)[len(parts) - 1 :]
 
 
 def _means(text: str, value: Any) -> bool:
@@ -178,7 +216,7 @@ def a_search(oracle: Oracle) -> st.SearchStrategy[Asked]:
             "uploaded_only": st.sampled_from(["true", "true", "false"]),
             "created_by": st.just(image.created_by) | st.sampled_from([collection.RARE_CREATOR, "nobody"]),
             "metadata": _pairs(image.metadata),
-            "attributes": _pairs(image.attributes),
+            "attributes": _attributes(image),
         }
         chosen = draw(st.lists(st.sampled_from([*kinds, "exact_tags", "match_tags"]), unique=True, max_size=5))
         tag_id = draw(st.none() | st.none() | st.none() | name.map(lambda one: oracle.tag_ids.get(one, 0)))
@@ -214,7 +252,32 @@ def _moment(image: Image, other: Image, *, earlier: bool) -> st.SearchStrategy[s
     )
 
 
-def _pairs(values: Mapping[str, Any]) -> st.SearchStrategy[Mapping[str, str]]:
-    odd = [{"ward": collection.RARE_WARD}, {"ward": "no such"}, {"urgent": "true"}, {"dose": "0.50"}, {"Rows": "512.0"}]
+def _attributes(image: Image) -> st.SearchStrategy[Mapping[str, str]]:
+    """Some that the image has, some ranges around what it has, and some that are odd."""
+    ones = {key: value[0] if isinstance(value, list) else value for key, value in image.attributes.items()}
+    bounds = {
+        **{f"{key}{sign}": _bound(ones[key]) for key in ("Rows", "StudyDate", "PixelSpacing") for sign in "<>" if ones},
+        **{f"{key}>": st.sampled_from(["512", "2020", "0"]) for key in ("Modality", "SeriesDate", "StudyInstanceUID")},
+    }
+    of_ranges = st.lists(st.sampled_from(sorted(bounds)), min_size=1, max_size=3, unique=True).flatmap(
+        lambda keys: st.fixed_dictionaries({key: bounds[key] for key in keys})
+    )
+    odd = [{"Rows": "512.0"}, {"BodyPartExamined": collection.RARE_BODY_PART}, {"Rows": "512", "Rows>": "513"}]
+    return of_ranges | st.tuples(of_ranges, _pairs(ones)).map(lambda both: {**both[0], **both[1]}) | _pairs(ones, odd)
+
+
+def _bound(value: Any) -> st.SearchStrategy[str]:
+    """Near the value, or far from it."""
+    if isinstance(value, str):
+        return st.sampled_from([value, value[:4], value[:7], "2019-02", "2021", "2018-06-30", "1"])
+    return st.sampled_from([value, value - 1, value + 0.25, 1024, 2020, -1, 1e3]).map(str)
+
+
+ODD_METADATA = [{"ward": collection.RARE_WARD}, {"ward": "no such"}, {"urgent": "true"}, {"dose": "0.50"}]
+
+
+def _pairs(
+    values: Mapping[str, Any], odd: Sequence[Mapping[str, str]] = ODD_METADATA
+) -> st.SearchStrategy[Mapping[str, str]]:
     written = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
-    return st.sampled_from([{key: written[key]} for key in written] + [written] * bool(written) + odd)
+    return st.sampled_from([{key: written[key]} for key in written] + [written] * bool(written) + [*odd])

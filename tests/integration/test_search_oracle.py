@@ -58,9 +58,11 @@ def misjudged(grown_database: str) -> Iterator[None]:
             UPDATE tags SET image_count = (image_count * 10 ^ (6 * random() - 3))::bigint WHERE random() < 0.7;
             UPDATE tags SET image_count = 10 ^ (8 * random()) WHERE random() < 0.2;
             INSERT INTO tag_count_changes SELECT id, 10 ^ (5 * random()) FROM tags WHERE random() < 0.2;
+            UPDATE hidden_tags SET image_count = 10 ^ (8 * random()) WHERE random() < 0.5;
+            UPDATE indexed_attributes SET removed_at = now() WHERE keyword IN ('StudyDate', 'Modality');
             UPDATE pg_class SET reltuples = 10 ^ (9 * random()), relpages = 10 ^ (4 * random()), relallvisible = 0
                 WHERE relname IN ('images', 'tags', 'image_tags', 'untagged_images');
-            DELETE FROM pg_statistic WHERE starelid = 'image_tags'::regclass;
+            DELETE FROM pg_statistic WHERE starelid IN ('image_tags'::regclass, 'hidden_image_tags'::regclass);
             UPDATE pg_statistic SET stadistinct = 1, stanullfrac = 0.99
                 WHERE starelid IN ('images'::regclass, 'tags'::regclass);
             """

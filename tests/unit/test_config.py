@@ -22,6 +22,20 @@ def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_fresh_settings")
+def test_keywords_to_index_are_given_with_commas_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Modality" in settings().indexed_attributes
+
+    for given, keywords in (("Rows, Columns,", ("Rows", "Columns")), ("", ())):
+        settings.cache_clear()
+        monkeypatch.setenv("INDEXED_ATTRIBUTES", given)
+        assert settings().indexed_attributes == keywords
+    settings.cache_clear()
+    monkeypatch.setenv("INDEXED_ATTRIBUTES", "Rows,0010-0020")
+    with pytest.raises(SettingsError, match="INDEXED_ATTRIBUTES"):
+        settings()
+
+
+@pytest.mark.usefixtures("_fresh_settings")
 def test_a_secret_is_not_shown_by_an_error_nor_by_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://ann:hunter2@db/tim")
     assert "hunter2" not in repr(settings())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from chalicelib.database.pages import TOTAL_LIMIT, Page
-from chalicelib.database.search import Criteria
+from chalicelib.database.search import AttributeRange, Criteria
 from chalicelib.errors import InvalidRequest
 from chalicelib.routes.shapes.base import PageMeta, Paging, opened, sealed
 from chalicelib.routes.shapes.images import ImageChange, ImageDraft
@@ -193,7 +193,7 @@ def test_a_search_asks_for_all_that_is_given() -> None:
             "uploaded_only": "true",
             "created_by": "me",
             "metadata": {"ward": "B2", "bed": "5"},
-            "attributes": {"Modality": "CT"},
+            "attributes": {"Modality": "CT", "Rows<": "2048", "StudyDate>": "2019-05", "Rows>": "512"},
         }
     )
 
@@ -209,6 +209,7 @@ def test_a_search_asks_for_all_that_is_given() -> None:
         created_by="me",
         metadata=(("ward", "B2"), ("bed", "5")),
         attributes=(("Modality", "CT"),),
+        attribute_ranges=(AttributeRange("Rows", "512", "2048"), AttributeRange("StudyDate", "2019-05", None)),
     )
 
 
@@ -232,6 +233,42 @@ def test_a_search_takes_twenty_pairs_in_all() -> None:
         SearchQuery.model_validate({"metadata": metadata, "attributes": {**attributes, "Modality": ""}})
 
     assert [error["ctx"]["fields"] for error in refusal.value.errors()] == [["attributes.Modality"]]
+
+
+@pytest.mark.parametrize("bound", ["0", "-1.5", "1e3", "0512", "2020", "2020-12", "2020-02-31", "9" * 31])
+def test_a_bound_is_a_number_or_a_date(bound: str) -> None:
+    for name in ("Rows>", "Rows<"):
+        SearchQuery.model_validate({"attributes": {name: bound}})
+
+
+@pytest.mark.parametrize(
+    "bound",
+    [
+        *(
+            "",
+            "CT",
+            " 5",
+            "5 ",
+            "+5",
+            ".5",
+            "5.",
+            "0x10",
+            "1e999",
+            "NaN",
+            "Infinity",
+            "true",
+            "null",
+            "9" * 32,
+            "1_000",
+        ),
+        *("05", "2020-", "2020-13", "2020-1", "2020-01-32", "2020-01-01T00:00:00", "٢٠٢٠", "5\n", "'"),
+    ],
+)
+def test_a_bound_that_is_neither_is_named(bound: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        SearchQuery.model_validate({"attributes": {"Modality": "CT", "Rows>": bound}})
+
+    assert [error["ctx"]["fields"] for error in refusal.value.errors()] == [["attributes.Rows>"]]
 
 
 @pytest.mark.parametrize("value", ["", "x" * 1024, "a|b", "line\n", "\U0010ffff", "🩻", "\\", "%"])

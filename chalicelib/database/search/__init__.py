@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 from chalicelib.database.engine import timed_out
 from chalicelib.database.images import FoundImage
 from chalicelib.database.pages import TOTAL_LIMIT, Page, Window
+from chalicelib.database.ranges import AttributeRange
 from chalicelib.database.search import rows
-from chalicelib.database.search.conditions import Impossible, Question, resolve
+from chalicelib.database.search.conditions import TAGS, Impossible, Question, resolve
 from chalicelib.database.search.criteria import Criteria
 from chalicelib.database.search.plan import Plan, choose
 from chalicelib.errors import TooCostly
 
-__all__ = ["Criteria", "FoundImage", "explain", "find"]
+__all__ = ["AttributeRange", "Criteria", "FoundImage", "explain", "find"]
 
 
 def find(session: Session, criteria: Criteria, window: Window) -> Page[FoundImage]:
@@ -87,7 +88,8 @@ def _too_many_tags() -> TooCostly:
 def _too_broad(question: Question) -> TooCostly:
     """Names the condition that most images have to be looked at for."""
     broadest = max(question.conditions, key=lambda each: (not each.ordered, each.images), default=question.listed)
-    message = f"stands for {broadest.tags:,} tags on" if broadest.tags > 1 else "holds for"
+    several = "tags" if broadest.table == TAGS else "values"
+    message = f"stands for {broadest.tags:,} {several} on" if broadest.tags > 1 else "holds for"
     message += f" about {broadest.images:,.0f} images, too many for this search"
     return TooCostly(
         f"{broadest.name} {message}. Ask for less: a longer pattern, one more tag that is rarer, or fewer days.",

@@ -18,6 +18,7 @@ from chalicelib.database.search.lookup import (
     NOTHING,
     SAMPLE,
     Found,
+    RowCondition,
     look_up,
     row_conditions,
     texts,
@@ -29,6 +30,9 @@ FEW_IDS = 8
 
 SEVERAL_TAGS = 128
 """The links of up to so many tags are walked side by side as if of one; for more, planning that takes too long."""
+
+TAGS, HIDDEN_TAGS = "image_tags", "hidden_image_tags"
+"""Their links: both in the same form."""
 
 USUALLY_UPLOADED = 0.9
 USUALLY_TAGGED = 0.95
@@ -52,7 +56,7 @@ class Condition:
     ordered: bool = True
     """An index has the rows in the order of their images, and each image once; or several have, for the branches."""
     tags: int = 1
-    """How many tags it stands for."""
+    """How many tags it stands for, seen or hidden."""
     tag_ids: str = ""
     """Those of several tags, as PostgreSQL writes an array."""
     branches: tuple[str, ...] = ()
@@ -60,6 +64,8 @@ class Condition:
     each once. They end where a further condition can follow."""
     packed: bool = False
     """All of its links that are old enough are in packed_links too."""
+    indexed: bool = True
+    """An index finds the images, in whatever order; else each image has to be looked at."""
     excluded: bool = False
     """None of these images is wanted, instead of only these."""
 
@@ -152,7 +158,7 @@ def _listed(images: Found) -> Condition:
 
 def _tag_conditions(criteria: Criteria, found: Looked, listed: Condition) -> Iterator[Condition]:
     if criteria.tag_id is not None:
-        yield _tag("tag_id", *(found[key] for key in found if key[0] == "tag_id"))
+        yield _tag("tag_id", next((found[key] for key in found if key[0] == "tag_id"), NOTHING))
     for number, name in enumerate(criteria.exact_tags):
         yield _tag(f"exact_tags[{number}]", found.get(("tag", name), NOTHING))
     if criteria.any_tags:
@@ -167,8 +173,8 @@ def _tag_conditions(criteria: Criteria, found: Looked, listed: Condition) -> Ite
         yield _untagged(listed, found["untagged", ""], found["purged", ""])
 
 
-def _tag(name: str, found: Found = NOTHING) -> Condition:
-    return _linked(name, found, f"@.tag_id = {found.tag_ids.strip('{}') or 0}")
+def _tag(name: str, found: Found = NOTHING, links: str = TAGS) -> Condition:
+    return _linked(name, found, f"@.tag_id = {found.tag_ids.strip('{}') or 0}", links)
 
 
 def _any_tag(name: str, found: Sequence[Found]) -> Condition:
@@ -185,19 +191,19 @@ def _any_tag(name: str, found: Sequence[Found]) -> Condition:
     return _matched(name, together)
 
 
-def _matched(name: str, found: Found) -> Condition:
+def _matched(name: str, found: Found, links: str = TAGS) -> Condition:
     if found.tags == 1:
-        return _tag(name, found)
+        return _tag(name, found, links)
     column = "@.tag_id" if found.tags <= FEW_IDS else "@.tag_id + 0"
-    condition = _linked(name, found, f"{column} = ANY('{found.tag_ids}'::bigint[])")
-    branches = _links(found) if found.tags <= SEVERAL_TAGS else ()
+    condition = _linked(name, found, f"{column} = ANY('{found.tag_ids}'::bigint[])", links)
+    branches = _links(found, links) if found.tags <= SEVERAL_TAGS else ()
     return replace(condition, ordered=bool(branches), tags=found.tags, tag_ids=found.tag_ids, branches=branches)
 
 
-def _links(found: Found) -> tuple[str, ...]:
+def _links(found: Found, links: str = TAGS) -> tuple[str, ...]:
     """A query for each tag."""
     tag_ids = found.tag_ids.strip("{}").split(",") if found.tags else ()
-    return tuple(f"SELECT p.image_id FROM image_tags p WHERE p.tag_id = {tag_id}" for tag_id in tag_ids)
+    return tuple(f"SELECT p.image_id FROM {links} p WHERE p.tag_id = {tag_id}" for tag_id in tag_ids)
 
 
 def _bounded(found: Found, listed: Condition) -> Found:
@@ -207,12 +213,10 @@ def _bounded(found: Found, listed: Condition) -> Found:
     return found._replace(oldest=listed.oldest, newest=listed.newest)
 
 
-def _linked(name: str, found: Found, holds: str) -> Condition:
+def _linked(name: str, found: Found, holds: str, links: str = TAGS) -> Condition:
     if found.oldest is None or found.newest is None:
-        return Condition(name, "image_tags", "image_id", holds, images=0, oldest=1, newest=0)
-    return Condition(
-        name, "image_tags", "image_id", holds, found.images, found.oldest, found.newest, packed=found.packed
-    )
+        return Condition(name, links, "image_id", holds, images=0, oldest=1, newest=0)
+    return Condition(name, links, "image_id", holds, found.images, found.oldest, found.newest, packed=found.packed)
 
 
 def _tagged(name: str, listed: Condition, purged: Found) -> Condition:
@@ -253,20 +257,22 @@ def _image_conditions(criteria: Criteria, found: Looked, listed: Condition) -> I
         images, oldest, newest = _extrapolated(found["created_by", ""], listed)
         holds = "@.created_by = %(created_by)s AND @.deleted_at IS NULL"
         yield Condition("created_by", "images", "id", holds, images, oldest, newest)
-    for name, (sample, holds) in zip(_pairs(criteria), row_conditions(criteria), strict=True):
-        images = (found["share", sample].images + 1) / 1000 * listed.images
-        condition = Condition(name, "images", "id", f"@.deleted_at IS NULL AND {holds}", images)
-        yield replace(condition, oldest=listed.oldest, newest=listed.newest, ordered=False)
+    for each in row_conditions(criteria):
+        if ("attribute", each.name) in found:
+            yield _matched(each.parameter, _bounded(found["attribute", each.name], listed), HIDDEN_TAGS)
+        else:
+            yield _of_rows(each, found["share", each.name].images, listed)
     if criteria.uploaded_only:
         holds = f"@.deleted_at IS NULL AND @.status = '{Status.PRESENT}'"
         images = USUALLY_UPLOADED * listed.images
         yield Condition("uploaded_only", "images", "id", holds, images, listed.oldest, listed.newest)
 
 
-def _pairs(criteria: Criteria) -> Iterator[str]:
-    for column in ("metadata", "attributes"):
-        for key, _ in getattr(criteria, column):
-            yield f"{column}.{key}"
+def _of_rows(wanted: RowCondition, found: int, listed: Condition) -> Condition:
+    """Of a thousand so many have been found."""
+    holds = f"@.deleted_at IS NULL AND {wanted.holds}"
+    condition = Condition(wanted.parameter, "images", "id", holds, (found + 1) / 1000 * listed.images)
+    return replace(condition, oldest=listed.oldest, newest=listed.newest, ordered=False, indexed=not wanted.is_range)
 
 
 def _extrapolated(newest: Found, listed: Condition) -> tuple[float, int, int]:

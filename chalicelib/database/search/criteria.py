@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from chalicelib.database.ranges import AttributeRange
+
 
 @dataclass(frozen=True)
 class Criteria:
@@ -20,3 +22,5 @@ class Criteria:
     metadata: tuple[tuple[str, str], ...] = ()
     """Keys and values. A value stands for the string, and for the number, boolean or null that it is in JSON."""
     attributes: tuple[tuple[str, str], ...] = ()
+    """The same, of keywords; of an attribute with several values, one of them."""
+    attribute_ranges: tuple[AttributeRange, ...] = ()

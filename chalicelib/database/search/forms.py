@@ -118,7 +118,7 @@ def _newest_of_each(plan: Plan, question: Question, most: int) -> str:
     leading = plan.leading[0]
     return (
         f"SELECT DISTINCT n.image_id FROM unnest('{leading.tag_ids}'::bigint[]) AS t (tag_id) CROSS JOIN LATERAL ("
-        f"SELECT a.image_id FROM image_tags a WHERE a.tag_id = t.tag_id{_within('a.image_id', question)}"
+        f"SELECT a.image_id FROM {leading.table} a WHERE a.tag_id = t.tag_id{_within('a.image_id', question)}"
         f"{_looked_up(plan, 'a.image_id')} ORDER BY a.image_id DESC LIMIT {most}) n"
     )
 
@@ -139,7 +139,7 @@ def _each_once(condition: Condition, question: Question) -> str:
         return f"SELECT s.{condition.column} AS image_id {_rows(condition, 's', question)}"
     return (
         f"SELECT DISTINCT s.image_id FROM unnest('{condition.tag_ids}'::bigint[]) AS t (tag_id) CROSS JOIN LATERAL ("
-        f"SELECT image_id FROM image_tags WHERE tag_id = t.tag_id{_within('image_id', question)} OFFSET 0) s"
+        f"SELECT image_id FROM {condition.table} WHERE tag_id = t.tag_id{_within('image_id', question)} OFFSET 0) s"
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy.orm import Session
 
 from chalicelib.config import settings
+from chalicelib.database import ranges
 from chalicelib.database.search.criteria import Criteria
 from chalicelib.database.tags import like
 
@@ -43,6 +44,16 @@ class Found(NamedTuple):
     """Whether the tag's links are in packed_links too."""
 
 
+class RowCondition(NamedTuple):
+    name: str
+    """Of what is looked up, without quotes."""
+    parameter: str
+    """That asks for it."""
+    holds: str
+    """What must hold in an image's row, with `@.` before its columns."""
+    is_range: bool = False
+
+
 NOTHING = Found("{}", 0, 0, None, None)
 
 _TAG = """
@@ -66,6 +77,25 @@ _PATTERN = """
         ) l
     ) e"""
 
+_ATTRIBUTE = """
+    SELECT 'attribute', '{name}', v.tag_ids::text, cardinality(v.tag_ids), v.images, e.oldest, e.newest,
+        cardinality(v.tag_ids) = 1 AND EXISTS (
+            SELECT FROM packed_tags WHERE tag_id = ANY (v.tag_ids) AND packed_from = 0
+        )
+    FROM (
+        SELECT coalesce(array_agg(h.id) FILTER (WHERE h.id IS NOT NULL), '{{}}') AS tag_ids,
+            coalesce(sum(h.image_count), 0)::bigint AS images
+        FROM indexed_attributes k LEFT JOIN hidden_tags h ON h.keyword = k.keyword AND {chosen}
+        WHERE k.keyword = %({name}_keyword)s AND k.position = 0 AND k.removed_at IS NULL AND {can_be_indexed}
+        GROUP BY k.keyword
+    ) v CROSS JOIN LATERAL (
+        SELECT min(l.oldest) AS oldest, max(l.newest) AS newest
+        FROM unnest(CASE WHEN cardinality(v.tag_ids) <= {few} THEN v.tag_ids END) AS u (tag_id)
+        CROSS JOIN LATERAL (
+            SELECT min(image_id) AS oldest, max(image_id) AS newest FROM hidden_image_tags WHERE tag_id = u.tag_id
+        ) l
+    ) e"""
+
 _SAMPLE = """
     SELECT '{kind}', '', '{{}}', 0, count(*), min(image_id), max(image_id), false
     FROM (SELECT {key} AS image_id FROM {table} WHERE {chosen} ORDER BY {key} DESC LIMIT {sample}) s"""
@@ -74,11 +104,19 @@ _SHARE = """
     SELECT 'share', '{name}', '{{}}', 0, count(*) FILTER (WHERE {holds}) * 1000 / greatest(1, count(*)),
         NULL::bigint, NULL::bigint, false
     FROM (SELECT min(id) AS first, max(id) - min(id) + 1 AS span FROM images WHERE deleted_at IS NULL) e
-    CROSS JOIN generate_series(1, {places}) AS p (place)
+    CROSS JOIN generate_series(1, CASE WHEN {is_indexed} THEN 0 ELSE {places} END) AS p (place)
     CROSS JOIN LATERAL (
         SELECT metadata, attributes FROM images
         WHERE deleted_at IS NULL AND id < e.first + e.span / {places} * p.place ORDER BY id DESC LIMIT {rows}
     ) r"""
+
+_IS_INDEXED = """(
+        SELECT EXISTS (
+            SELECT FROM indexed_attributes WHERE keyword = %({name}_keyword)s AND position = 0 AND removed_at IS NULL
+        )
+    )"""
+
+_CAN_BE_INDEXED = "(SELECT bool_and(octet_length(v::text) <= 1000) FROM unnest(%({name}_values)s::jsonb[]) v)"
 
 _PURGED = """
     SELECT 'purged', '', coalesce(array_agg(id), '{}')::text, count(*)::int, coalesce(sum(image_count), 0)::bigint,
@@ -99,14 +137,14 @@ _IMAGES = """
 
 
 def look_up(session: Session, criteria: Criteria) -> Mapping[tuple[str, str], Found]:
-    """By kind and name: `tag` and its name, `tag_id`, `pattern` and its number, `created_by`, `untagged`, `purged`
-    (tags that were deleted, whose links are still there), `packed` (images that have changed since they were, and where
-    packed images end), `share` and what a row must hold (in how many of a thousand rows it does), and `images` (all of
-    them)."""
+    """By kind and name: `tag` and its name, `tag_id`, `pattern` and its number, `attribute` and its name if its keyword
+    is indexed, `created_by`, `untagged`, `purged` (tags that were deleted, whose links are still there), `packed`
+    (images that have changed since they were, and where packed images end), `share` and the name of a row condition (in
+    how many of a thousand rows it holds), and `images` (all of them)."""
     branches = list(_branches(criteria))
     if not branches:
         return {}
-    parameters: dict[str, Any] = {**texts(criteria), "names": _names(criteria)}
+    parameters: dict[str, Any] = {**texts(criteria), **_indexed(criteria), "names": _names(criteria)}
     statement = f"SET LOCAL statement_timeout = {settings().search_timeout_seconds * 1000}; "
     statement += " UNION ALL ".join([*branches, _IMAGES])
     rows = session.connection().exec_driver_sql(statement, parameters)
@@ -127,10 +165,24 @@ def _branches(criteria: Criteria) -> Iterator[str]:
         yield _SAMPLE.format(kind="untagged", key="image_id", table="untagged_images", chosen="true", sample=SAMPLE)
     if criteria.untagged or criteria.match_tags:
         yield _PURGED
-    if len(_names(criteria)) + (criteria.tag_id is not None) > 1:
+    if len(_names(criteria)) + (criteria.tag_id is not None) + len(criteria.attributes) > 1:
         yield _PACKED.format(most=MOST_CHANGES)
-    for name, holds in row_conditions(criteria):
-        yield _SHARE.format(name=name, holds=holds.replace("@.", "r."), places=PLACES, rows=ROWS_EACH)
+    yield from _of_attributes(criteria)
+    for each in row_conditions(criteria):
+        is_indexed = "false" if each.name.startswith("metadata") else _IS_INDEXED.format(name=each.name)
+        holds = each.holds.replace("@.", "r.")
+        yield _SHARE.format(name=each.name, holds=holds, is_indexed=is_indexed, places=PLACES, rows=ROWS_EACH)
+
+
+def _of_attributes(criteria: Criteria) -> Iterator[str]:
+    for name, _ in _named(criteria, "attributes"):
+        chosen = f"h.value = ANY (%({name}_values)s::jsonb[])"
+        yield _ATTRIBUTE.format(
+            name=name, chosen=chosen, can_be_indexed=_CAN_BE_INDEXED.format(name=name), few=FEW_TAGS
+        )
+    for name, wanted in _named(criteria, "attribute_ranges"):
+        chosen = ranges.of_hidden_tags(wanted, name)
+        yield _ATTRIBUTE.format(name=name, chosen=chosen, can_be_indexed="true", few=FEW_TAGS)
 
 
 def _names(criteria: Criteria) -> list[str]:
@@ -141,13 +193,37 @@ def _patterns(criteria: Criteria) -> Iterator[int]:
     return (number for number, pattern in enumerate(criteria.match_tags) if not ANYTHING.fullmatch(pattern))
 
 
-def row_conditions(criteria: Criteria) -> Iterator[tuple[str, str]]:
-    """What must hold in an image's row, with `@.` before its columns; and a name without quotes for each."""
+def _named(criteria: Criteria, kind: str) -> Iterator[tuple[str, Any]]:
+    """Pairs or ranges, each with a name for what is looked up of it."""
+    return ((f"{kind}{number}", each) for number, each in enumerate(getattr(criteria, kind)))
+
+
+def row_conditions(criteria: Criteria) -> Iterator[RowCondition]:
     for column in ("metadata", "attributes"):
-        for number, (_, value) in enumerate(getattr(criteria, column)):
-            text = f"{column}{number}"
-            meant = range(len(meanings(value)))
-            yield text, "(" + " OR ".join(f"@.{column} @> %({text}_{each})s::jsonb" for each in meant) + ")"
+        for name, (key, value) in _named(criteria, column):
+            meant = range(len(_documents(column, key, value)))
+            holds = "(" + " OR ".join(f"@.{column} @> %({name}_{each})s::jsonb" for each in meant) + ")"
+            yield RowCondition(name, f"{column}.{key}", holds)
+    for name, wanted in _named(criteria, "attribute_ranges"):
+        yield RowCondition(name, ranges.parameter(wanted), f"@.attributes @? %({name}_path)s::jsonpath", is_range=True)
+
+
+def _documents(column: str, key: str, value: str) -> list[str]:
+    """JSON, one of which is in the column if the value is there; attributes may have several values."""
+    meant = meanings(value)
+    return [
+        json.dumps({key: each}) for each in (meant if column == "metadata" else [*meant, *([one] for one in meant)])
+    ]
+
+
+def _indexed(criteria: Criteria) -> dict[str, Any]:
+    """For the placeholders of what an index of attributes is asked."""
+    found: dict[str, Any] = {}
+    for name, (keyword, value) in _named(criteria, "attributes"):
+        found |= {f"{name}_keyword": keyword, f"{name}_values": [json.dumps(each) for each in meanings(value)]}
+    for name, wanted in _named(criteria, "attribute_ranges"):
+        found |= {f"{name}_{part}": getattr(wanted, part) for part in wanted._fields}
+    return found
 
 
 def texts(criteria: Criteria) -> dict[str, str]:
@@ -156,10 +232,10 @@ def texts(criteria: Criteria) -> dict[str, str]:
     if criteria.created_by is not None:
         found["created_by"] = criteria.created_by
     for column in ("metadata", "attributes"):
-        for number, (key, value) in enumerate(getattr(criteria, column)):
-            found |= {
-                f"{column}{number}_{each}": json.dumps({key: meant}) for each, meant in enumerate(meanings(value))
-            }
+        for name, pair in _named(criteria, column):
+            found |= {f"{name}_{number}": document for number, document in enumerate(_documents(column, *pair))}
+    for name, wanted in _named(criteria, "attribute_ranges"):
+        found[f"{name}_path"] = ranges.path(wanted)
     return found
 
 

@@ -134,7 +134,7 @@ class _Estimate:
             yield from self._merge((self._question.listed,))
         yield from self._intersect(tuple(each for each in required if each.packed))
         for leading in required:
-            if leading.tag_ids or not leading.ordered:
+            if leading.indexed and (leading.tag_ids or not leading.ordered):
                 yield self._gather(leading)
             if leading.tag_ids and leading.tags <= MOST_TAGS_EACH:
                 yield from self._newest_of_each(leading)

@@ -113,7 +113,7 @@ MetadataValue = Annotated[
     AfterValidator(text.storable),
     says("", pattern=r"^[^\u0000]*$"),
 ]
-AttributeKeyword = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9]{1,64}$")]
+AttributeKeyword = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9]{1,64}[<>]?$")]
 CallerId = Annotated[
     str,
     StringConstraints(min_length=1, max_length=255),

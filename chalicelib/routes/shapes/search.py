@@ -1,11 +1,12 @@
 """What a search or a browse may ask for."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from chalicelib.database import search
+from chalicelib.database import ranges, search
 from chalicelib.routes.shapes.base import Paging
 from chalicelib.routes.shapes.fields import (
     AttributeKeyword,
@@ -24,7 +25,7 @@ from chalicelib.routes.shapes.text import METADATA_KEY_PATTERN, refused
 MAX_NAMES = 20
 MAX_PAIRS = 20
 METADATA_PARAMETER = METADATA_KEY_PATTERN.replace("^", r"^metadata\.", 1)
-ATTRIBUTE_PARAMETER = r"^attributes\.[A-Za-z0-9]{1,64}$"
+ATTRIBUTE_PARAMETER = r"^attributes\.[A-Za-z0-9]{1,64}[<>]?$"
 
 
 def few(description: str, *example: str) -> Any:
@@ -78,9 +79,12 @@ class SearchQuery(BrowseQuery):
     attributes: Annotated[
         dict[AttributeKeyword, MetadataValue],
         says(
-            "Equality with an attribute that was read from the file, each as a parameter `attributes.<Keyword>`:"
-            " `attributes.Modality=CT`.",
-            {"attributes.Modality": "CT"},
+            "An attribute that was read from the file. Equality as a parameter `attributes.<Keyword>`:"
+            " `attributes.Modality=CT`; of an attribute with several values, one of them. Ranges,"
+            " inclusive, by a name that ends in `>` or `<` (percent-encoded `%3E`, `%3C`): `attributes.Rows>=512`,"
+            " `attributes.StudyDate<=2020-05`. A bound is a number, or a date: a year, a month or a day. An attribute"
+            " that is a date without day or month is within a range if one of its days is.",
+            {"attributes.Modality": "CT", "attributes.Rows>": "512"},
             **{"x-propertyNames": {"pattern": ATTRIBUTE_PARAMETER}},
         ),
     ] = Field(default_factory=dict)
@@ -96,6 +100,18 @@ class SearchQuery(BrowseQuery):
             raise refused(pairs[MAX_PAIRS], f"at most {MAX_PAIRS} of metadata and attributes may be asked for at once")
         return self
 
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        for name, bound in self.attributes.items():
+            if name[-1] in "<>" and not (ranges.is_number(bound) or ranges.is_date(bound)):
+                raise refused(f"attributes.{name}", "must be a number or a date such as 2020, 2020-05 or 2020-05-01")
+        return self
+
+    def _ranges(self) -> "Iterator[search.AttributeRange]":
+        for keyword in dict.fromkeys(name[:-1] for name in self.attributes if name[-1] in "<>"):
+            bounds = (self.attributes.get(f"{keyword}{sign}") for sign in "><")
+            yield search.AttributeRange(keyword, *bounds)
+
     def criteria(self, tag_id: int | None = None) -> "search.Criteria":
         return replace(
             super().criteria(tag_id),
@@ -106,5 +122,6 @@ class SearchQuery(BrowseQuery):
             untagged=self.untagged,
             created_by=self.created_by,
             metadata=tuple(self.metadata.items()),
-            attributes=tuple(self.attributes.items()),
+            attributes=tuple((name, value) for name, value in self.attributes.items() if name[-1] not in "<>"),
+            attribute_ranges=tuple(self._ranges()),
         )

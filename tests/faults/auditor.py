@@ -1,7 +1,7 @@
 """Compares every promise with the database and the bucket."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -47,8 +47,10 @@ class Row:
 
 
 class Auditor:
-    def __init__(self, site: Site, timeline: Timeline) -> None:
+    def __init__(self, site: Site, timeline: Timeline, sql: Callable[[str], list[Any]] | None = None) -> None:
+        """`sql` asks the database of the site, unless it is another."""
         self._site = site
+        self._sql = sql or site.sql
         self._timeline = timeline
 
     def compare(self, promises: Iterable[Promises]) -> None:
@@ -65,7 +67,7 @@ class Auditor:
 
     def _rows(self) -> dict[str, list[Row]]:
         rows = defaultdict(list)
-        for image_id, filename, status, size, key, binned, note, tags in self._site.sql(_QUERY):
+        for image_id, filename, status, size, key, binned, note, tags in self._sql(_QUERY):
             state = State(frozenset(tags), note, binned)
             rows[filename].append(Row(image_id, filename, status, size, key, state))
         return rows
@@ -112,7 +114,7 @@ class Auditor:
         return read
 
     def _compare_tags(self, promises: list[Promises]) -> None:
-        found = dict(self._site.sql("SELECT name, id FROM tags WHERE deleted_at IS NULL AND name <> 'probe'"))
+        found = dict(self._sql("SELECT name, id FROM tags WHERE deleted_at IS NULL AND name <> 'probe'"))
         expected = {name: tag_id for each in promises for name, tag_id in each.tags.items()}
         for name in expected.keys() - found.keys():
             self._timeline.note("lost", 0, f"there is no tag {name}")
@@ -124,7 +126,7 @@ class Auditor:
 
     def _look_for_halves(self) -> None:
         for what, query in _HALF_DONE.items():
-            for (which,) in self._site.sql(query):
+            for (which,) in self._sql(query):
                 self._timeline.note("half-done", 0, f"{what}: {which}")
 
     def _note(self, outcome: Outcome, image: Image, what: str) -> None:

@@ -33,6 +33,14 @@ def dynamodb_hangs(injury: Injury) -> None:
     _in_mood(injury, proxy.hanging)
 
 
+def dynamodb_answers_late(injury: Injury) -> None:
+    _in_mood(injury, proxy.dawdling)
+
+
+def dynamodb_is_told_twice(injury: Injury) -> None:
+    _in_mood(injury, proxy.doubling)
+
+
 def dynamodb_writes_and_does_not_say_so(injury: Injury) -> None:
     _in_mood(injury, proxy.forgetting)
 

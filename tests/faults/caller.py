@@ -1,8 +1,10 @@
 """Asks the service until it answers, as a client that keeps its head does; notes what it was told."""
 
+import math
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +15,15 @@ from tests.faults.timeline import Timeline
 KEYS_ARE_KEPT = False
 """Whether the service keeps Idempotency-Keys: then a POST tried again is done once. Without, once for each try."""
 
-UNANSWERED = (502, 503, 504)
-"""Whether the request happened, these do not say."""
+UNANSWERED = (429, 502, 503, 504)
+"""Whether the request happened, these do not say (but 429, that it did not): it is to be tried again."""
 
-NOT_FROM_THE_SERVICE = (401, 502, 504)
+NOT_FROM_THE_SERVICE = (401, 429, 502, 504)
 """The gateway answers these itself: the service, and so its access log, may know nothing of the request."""
 
+FOR_EVER = math.inf
 PATIENCE_SECONDS = 90
+"""For ever is no longer than this: the service ought to have recovered."""
 
 _pause = threading.Event()
 
@@ -59,17 +63,17 @@ class Caller:
         self._api.close()
         self._storage.close()
 
-    def ask(self, method: str, path: str, json: Any = None, *, persist: bool = True, **headers: str) -> Reply:
-        """Without `persist` it gives up when there is no answer. An answer that must never be is noted as an error."""
+    def ask(self, method: str, path: str, json: Any = None, *, most: float = FOR_EVER, **headers: str) -> Reply:
+        """Gives up after `most` tries without an answer. An answer that must never be is noted as an error."""
         if method == "POST":
             headers["Idempotency-Key"] = str(uuid.uuid4())
-        reply = self._until_answered(lambda again: self._try(method, path, json, headers, again=again), persist)
-        if reply.response is not None and reply.response.status_code in (400, 401, 403, 429, 500):
+        reply = self._until_answered(lambda again: self._try(method, path, json, headers, again=again), most)
+        if reply.response is not None and reply.response.status_code in (400, 401, 403, 500):
             said = f"{method} {path}: {reply.response.status_code} {reply.response.text[:300]}"
             self.timeline.note("errors", reply.at, said)
         return reply
 
-    def put_file(self, url: str, headers: dict[str, str], content: bytes, *, persist: bool = True) -> bool:
+    def put_file(self, url: str, headers: dict[str, str], content: bytes, *, most: float = FOR_EVER) -> bool:
         """Whether the storage has said that it has the file. 412 says so when an earlier try was not answered."""
 
         def once(_: bool) -> httpx.Response | None:
@@ -79,9 +83,9 @@ class Caller:
                 return None
             return response if response.status_code in (200, 412) else None
 
-        return self._until_answered(once, persist).response is not None
+        return self._until_answered(once, most).response is not None
 
-    def _until_answered(self, once: Any, persist: bool) -> Reply:
+    def _until_answered(self, once: Callable[[bool], httpx.Response | None], most: float) -> Reply:
         deadline = time.monotonic() + PATIENCE_SECONDS
         tries = 0
         while True:
@@ -89,7 +93,7 @@ class Caller:
             tries += 1
             if response is None:
                 self.timeline.note("unanswered", begun)
-            if response is not None or not persist:
+            if response is not None or tries >= most:
                 return Reply(response, tries, time.monotonic())
             assert time.monotonic() < deadline, f"no answer within {PATIENCE_SECONDS} s"
             pause(0.1)

@@ -4,10 +4,12 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
 import psycopg2
 
@@ -63,18 +65,45 @@ def slow_the_statements_down(injury: Injury) -> None:
 
 
 def fill_the_disk(injury: Injury) -> None:
-    """PostgreSQL's file system has no room: "No space left on device", for data as for the log of writes."""
-    filler = injury.site.disk / "filler"
-    end = time.monotonic() + 5
-    try:
+    """PostgreSQL cannot make its tables longer: No space left on device."""
+    with _full_disk(injury.site.disk):
+        pause(5)
+
+
+def fill_the_disk_until_the_database_crashes(injury: Injury) -> None:
+    """It cannot log its writes either, which it takes for fatal, nor start again as long as there is no room."""
+    with _full_disk(injury.site.disk):
+        end = time.monotonic() + 5
         while time.monotonic() < end:
-            _fill(filler)
-            pause(0.05)
+            with suppress(psycopg2.Error):
+                injury.site.sql("SELECT pg_switch_wal()")
+            pause(0.2)
+
+
+OF_THE_DISK = (fill_the_disk, fill_the_disk_until_the_database_crashes)
+
+
+@contextmanager
+def _full_disk(disk: Path) -> Iterator[None]:
+    filler, freed = disk / "filler", threading.Event()
+    filling = threading.Thread(target=lambda: _keep_full(filler, freed))
+    filling.start()
+    try:
+        yield
     finally:
+        freed.set()
+        filling.join()
         filler.unlink()
 
 
-def _fill(filler: os.PathLike[str]) -> None:
+def _keep_full(filler: Path, freed: threading.Event) -> None:
+    """PostgreSQL, too, gives room back."""
+    _fill(filler)
+    while not freed.wait(0.05):
+        _fill(filler)
+
+
+def _fill(filler: Path) -> None:
     descriptor = os.open(filler, os.O_WRONLY | os.O_CREAT)
     try:
         for block in (2**20, 2**12):

@@ -5,11 +5,11 @@ from itertools import count
 
 import httpx
 
-from tests.faults.caller import Caller, Reply
+from tests.faults.caller import FOR_EVER, Caller, Reply
 from tests.faults.promises import Promises
 
-GIVES_UP = 0.3
-"""How often a client that gets no answer leaves it at that."""
+TRIES = (1, 2, 3, FOR_EVER, FOR_EVER)
+"""After so many without an answer a client leaves it at that; one chosen each time."""
 
 
 class Deeds:
@@ -29,8 +29,8 @@ class Deeds:
     def a_tag(self) -> str | None:
         return self.random.choice([*self.promises.tags]) if self.promises.tags else None
 
-    def persists(self) -> bool:
-        return self.random.random() > GIVES_UP
+    def patience(self) -> float:
+        return self.random.choice(TRIES)
 
     def acknowledged(self, reply: Reply, *statuses: int) -> httpx.Response | None:
         """The answer, if it is one of these; any other takes back what was promised, and is noted as that."""

@@ -21,12 +21,14 @@ FAULTS: list[Fault] = [
     database_faults.refuse_connections_for_20_s,
     database_faults.lock_the_tables,
     database_faults.slow_the_statements_down,
-    database_faults.fill_the_disk,
+    *database_faults.OF_THE_DISK,
     database_faults.migrate_twice_at_once,
     database_faults.migrate_a_new_database_thrice_at_once,
     aws_faults.dynamodb_fails,
     aws_faults.dynamodb_throttles,
     aws_faults.dynamodb_hangs,
+    aws_faults.dynamodb_answers_late,
+    aws_faults.dynamodb_is_told_twice,
     aws_faults.dynamodb_writes_and_does_not_say_so,
     aws_faults.dynamodb_leaves_items_unprocessed,
     aws_faults.events_come_late,
@@ -51,7 +53,7 @@ A_HANDFUL: list[Fault] = [
 
 def possible(faults: list[Fault], site: Site) -> list[Fault]:
     """To mount a file system takes root; the library that sets clocks is for Linux on x86_64."""
-    out: list[Fault] = [] if site.can_fill_the_disk else [database_faults.fill_the_disk]
+    out: list[Fault] = [] if site.can_fill_the_disk else [*database_faults.OF_THE_DISK]
     if not site.can_set_clocks:
         out += [fault for fault in faults if fault.__module__ == clock_faults.__name__]
     return [fault for fault in faults if fault not in out]

@@ -29,7 +29,7 @@ class ImageDeeds:
     def register(self) -> None:
         image, state = self._new_image(), self._new_state()
         body = _wire(image, state) | {"size": len(image.content), "content_type": "application/dicom"}
-        answer = self._made(image, state, self._caller.ask("POST", "images", body, persist=self._deeds.persists()))
+        answer = self._made(image, state, self._caller.ask("POST", "images", body, most=self._deeds.patience()))
         if answer is not None and self._deeds.random.random() < 0.9:
             image.file = self._put(answer, image)
 
@@ -37,7 +37,7 @@ class ImageDeeds:
         image, state = self._new_image(), self._new_state()
         image.file = "promised"
         body = _wire(image, state) | {"image_data": base64.b64encode(image.content).decode()}
-        self._made(image, state, self._caller.ask("POST", "upload", body, persist=self._deeds.persists()))
+        self._made(image, state, self._caller.ask("POST", "upload", body, most=self._deeds.patience()))
 
     def add_tag(self) -> None:
         self._change_a_tag("PUT", frozenset.union)
@@ -51,7 +51,7 @@ class ImageDeeds:
             return
         new = self._new_state()
         body, etag = {"tags": sorted(new.tags), "metadata": {"note": new.note}}, {"If-Match": read.headers["ETag"]}
-        reply = self._caller.ask("PUT", _path(image), body, persist=self._deeds.persists(), **etag)
+        reply = self._caller.ask("PUT", _path(image), body, most=self._deeds.patience(), **etag)
         if reply.response is None or reply.response.status_code != 412:
             self._changed(image, reply, lambda _: new, 200)
         elif reply.tries > 1:  # the first one may have been done; else the file has come since it was read
@@ -62,12 +62,12 @@ class ImageDeeds:
         if (image := self._an_image(binned=self._deeds.random.random() < 0.5)) is None:
             return
         (state,) = image.states
-        persist = self._deeds.persists()
+        most = self._deeds.patience()
         if state.binned:
-            reply = self._caller.ask("POST", f"{_path(image)}/restore", persist=persist)
+            reply = self._caller.ask("POST", f"{_path(image)}/restore", most=most)
             self._changed(image, reply, lambda state: state._replace(binned=False), 200)
         else:
-            reply = self._caller.ask("DELETE", _path(image), persist=persist)
+            reply = self._caller.ask("DELETE", _path(image), most=most)
             expected = (204, 404) if reply.tries > 1 else (204,)
             self._changed(image, reply, lambda state: state._replace(binned=True), *expected)
 
@@ -77,7 +77,7 @@ class ImageDeeds:
 
     def _put(self, upload: dict[str, Any], image: Image) -> File:
         url, headers = upload["upload_url"], upload["upload_headers"]
-        if not self._caller.put_file(url, headers, image.content, persist=self._deeds.persists()):
+        if not self._caller.put_file(url, headers, image.content, most=self._deeds.patience()):
             return "maybe"
         self._caller.timeline.note("acknowledged", time.monotonic())
         return "promised"
@@ -98,7 +98,7 @@ class ImageDeeds:
         image, name = self._an_image(binned=False), self._deeds.a_tag()
         if image is not None and name is not None:
             path = f"{_path(image)}/tags/{quote(name, safe='')}"
-            reply = self._caller.ask(method, path, persist=self._deeds.persists())
+            reply = self._caller.ask(method, path, most=self._deeds.patience())
             self._changed(image, reply, lambda state: state._replace(tags=combine(state.tags, {name})), 204)
 
     def _changed(self, image: Image, reply: Reply, change: Change, *expected: int) -> None:

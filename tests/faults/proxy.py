@@ -35,6 +35,17 @@ def hanging(_: Forward) -> Answer | None:
     return None
 
 
+def dawdling(forward: Forward) -> Answer | None:
+    """Not as long as the service waits."""
+    _UNANSWERED.wait(0.7)
+    return forward()
+
+
+def doubling(forward: Forward) -> Answer | None:
+    forward()
+    return forward()
+
+
 def forgetting(forward: Forward) -> Answer | None:
     """The write is done, and nobody is told."""
     forward()

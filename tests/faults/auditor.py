@@ -49,9 +49,10 @@ class Row:
 class Auditor:
     def __init__(self, site: Site, timeline: Timeline, sql: Callable[[str], list[Any]] | None = None) -> None:
         """`sql` asks the database of the site, unless it is another."""
-        self._site = site
         self._sql = sql or site.sql
         self._timeline = timeline
+        endpoint, self._bucket = (site.description[name] for name in ("aws_endpoint_url", "bucket"))
+        self._s3 = boto3.client("s3", endpoint_url=endpoint, region_name=REGION, **CREDENTIALS)
 
     def compare(self, promises: Iterable[Promises]) -> None:
         rows = self._rows()
@@ -64,6 +65,7 @@ class Auditor:
             self._timeline.note("doubled", 0, f"{filename} was asked for by nobody")
         self._compare_tags(kept)
         self._look_for_halves()
+        self._timeline.strays = self._count_strays()
 
     def _rows(self) -> dict[str, list[Row]]:
         rows = defaultdict(list)
@@ -95,23 +97,22 @@ class Auditor:
 
     def _compare_files(self, present: list[tuple[Image, Row]]) -> None:
         with ThreadPoolExecutor(4) as threads:
-            contents = threads.map(self._reader(), [row.object_key for _, row in present])
+            contents = threads.map(self._read, [row.object_key for _, row in present])
         for (image, row), content in zip(present, contents, strict=True):
             if content != image.content or row.size != len(image.content):
                 self._note("lost", image, f"its file of {len(image.content)} bytes is {content!r}")
 
-    def _reader(self) -> Any:
-        endpoint, bucket = (self._site.description[name] for name in ("aws_endpoint_url", "bucket"))
-        s3 = boto3.client("s3", endpoint_url=endpoint, region_name=REGION, **CREDENTIALS)
+    def _read(self, key: str) -> bytes | None:
+        try:
+            content: bytes = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except self._s3.exceptions.NoSuchKey:
+            return None
+        return content
 
-        def read(key: str) -> bytes | None:
-            try:
-                content: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-            except s3.exceptions.NoSuchKey:
-                return None
-            return content
-
-        return read
+    def _count_strays(self) -> int:
+        known = {key for (key,) in self._sql("SELECT object_key FROM images")}
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
+        return sum(each["Key"] not in known for page in pages for each in page.get("Contents", []))
 
     def _compare_tags(self, promises: list[Promises]) -> None:
         found = dict(self._sql("SELECT name, id FROM tags WHERE deleted_at IS NULL AND name <> 'probe'"))

@@ -41,6 +41,8 @@ class Timeline:
     """When last: what it held in memory until then is gone."""
     healed: int = 0
     """Images that learned of their file by the reconciliation, their event being lost."""
+    strays: int = 0
+    """Objects in the bucket that no row knows, as a one-shot upload leaves that ended between the two."""
     findings: list[Finding] = field(default_factory=list)
     outcomes: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
     _starts: list[float] = field(default_factory=lambda: [0.0])

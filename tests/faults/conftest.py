@@ -12,7 +12,7 @@ from tests.faults import campaign, healing, table
 from tests.faults.caller import Access
 from tests.faults.clients import writing
 from tests.faults.faults import A_HANDFUL, FAULTS, possible
-from tests.faults.injury import Fault, Injury
+from tests.faults.injury import Fault, Injury, name_of
 from tests.faults.promises import Promises
 from tests.faults.stack import Site, running_site
 from tests.faults.timeline import Timeline
@@ -39,6 +39,7 @@ def timeline(pytestconfig: pytest.Config) -> Timeline:
 @pytest.fixture(scope="session")
 def aftermath(timeline: Timeline) -> Iterator[Aftermath]:
     with running_site() as site:
+        timeline.left_out = [name_of(fault) for fault in FAULTS if fault not in possible(FAULTS, site)]
         with writing(site.description, timeline) as clients:
             campaign.strike(Injury(site, timeline), _chosen(site))
         promises = [client.promises for client in clients]

@@ -31,28 +31,30 @@ def cut_connections(injury: Injury) -> None:
 
 
 def refuse_connections_for_20_s(injury: Injury) -> None:
-    _refuse_connections(injury.site, 20)
-
-
-def refuse_connections_for_a_moment(injury: Injury) -> None:
-    _refuse_connections(injury.site, 2)
-
-
-def _refuse_connections(site: Site, seconds: float) -> None:
+    site = injury.site
     site.sql("ALTER DATABASE tim ALLOW_CONNECTIONS false", database="postgres")
     site.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'tim'", database="postgres")
-    pause(seconds)
+    pause(20)
     site.sql("ALTER DATABASE tim ALLOW_CONNECTIONS true", database="postgres")
 
 
 def lock_the_tables(injury: Injury) -> None:
     """Whoever wants to read or write waits."""
+    _lock(injury.site, 5)
+
+
+def lock_the_tables_for_25_s(injury: Injury) -> None:
+    """Longer than a statement may take."""
+    _lock(injury.site, 25)
+
+
+def _lock(site: Site, seconds: float) -> None:
     with (
-        closing(psycopg2.connect(injury.site.description["database_url"])) as connection,
+        closing(psycopg2.connect(site.description["database_url"])) as connection,
         connection.cursor() as cursor,
     ):
         cursor.execute("LOCK TABLE images, tags IN ACCESS EXCLUSIVE MODE")
-        pause(5)
+        pause(seconds)
 
 
 def slow_the_statements_down(injury: Injury) -> None:

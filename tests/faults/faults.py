@@ -20,6 +20,7 @@ FAULTS: list[Fault] = [
     database_faults.cut_connections,
     database_faults.refuse_connections_for_20_s,
     database_faults.lock_the_tables,
+    database_faults.lock_the_tables_for_25_s,
     database_faults.slow_the_statements_down,
     *database_faults.OF_THE_DISK,
     database_faults.migrate_twice_at_once,

@@ -14,7 +14,7 @@ from tests.faults.injury import Injury
 def kill_a_worker(injury: Injury) -> None:
     """And another, and so on: one that is killed between two requests costs nobody anything."""
     for _ in range(5):
-        _kill(random.choice(injury.site.pids("local.worker")))
+        _kill(*_one_of(injury.site.pids("local.worker")))
         pause(random.uniform(0.1, 0.4))
 
 
@@ -32,7 +32,7 @@ def kill_the_postmaster(injury: Injury) -> None:
 
 def kill_a_backend(injury: Injury) -> None:
     """PostgreSQL then ends all others, and recovers as after a crash."""
-    _kill(random.choice(injury.site.pids("postgres: tim")))
+    _kill(*_one_of(injury.site.pids("postgres: tim")))
 
 
 def kill_the_emulator(injury: Injury) -> None:
@@ -61,7 +61,7 @@ def kill_everything(injury: Injury) -> None:
 
 
 def stop_a_worker(injury: Injury) -> None:
-    _stop([random.choice(injury.site.pids("local.worker"))], 3)
+    _stop(_one_of(injury.site.pids("local.worker")), 3)
 
 
 def stop_the_database(injury: Injury) -> None:
@@ -71,6 +71,11 @@ def stop_the_database(injury: Injury) -> None:
 def stop_the_emulator(injury: Injury) -> None:
     """Neither S3, SQS nor DynamoDB answers."""
     _stop(injury.site.pids("local.run_ministack"), 5)
+
+
+def _one_of(pids: list[int]) -> list[int]:
+    """None, if just now there is none."""
+    return random.sample(pids, min(1, len(pids)))
 
 
 def _kill(*pids: int) -> None:

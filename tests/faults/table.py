@@ -23,6 +23,7 @@ def lines(timeline: Timeline) -> Iterator[str]:
     everything = [seconds for _, seconds in timeline.recoveries]
     times = [f"{statistics.median(everything):.2f}", f"{max(everything):.2f}"] if everything else ["", ""]
     yield _line("all", len(everything), [timeline.total(outcome) for outcome in SHOWN], times)
+    yield from (f"{fault:{_FIRST}} this machine does not allow it" for fault in timeline.left_out)
     yield from ("", f"{timeline.healed} images learned of their file by the reconciliation, their event being lost.")
     yield f"{timeline.strays} objects are in the bucket of which no row tells: shots that ended half-way, unanswered."
     yield "undelivered: DynamoDB did not take the record, and the log line says so."

@@ -39,6 +39,8 @@ class Timeline:
     """Of each fault, the seconds from its end until the service answered normally."""
     emulator_killed: float = 0
     """When last: what it held in memory until then is gone."""
+    left_out: list[str] = field(default_factory=list)
+    """Faults that this machine does not allow."""
     healed: int = 0
     """Images that learned of their file by the reconciliation, their event being lost."""
     strays: int = 0

@@ -35,7 +35,7 @@ def _recovery(api_url: str, token: str) -> float:
 
 def _goes_the_whole_way(api_url: str, token: str) -> bool:
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=api_url, headers=headers, timeout=2) as client:
+    with httpx.Client(base_url=api_url, headers=headers, timeout=10) as client:
         try:
             draft = {"filename": "probe", "size": 5, "tags": ["probe"]}
             upload = client.post("/images", json=draft).raise_for_status().json()

@@ -33,7 +33,7 @@ class Site(Stack):
 
     def command(self) -> list[str]:
         clocks = str(self.directory) if self.can_set_clocks else "-"
-        options = ["serve", "--port", str(self.port), "--state", str(self.state), "--workers", "3"]
+        options = ["serve", "--port", str(self.port), "--state", str(self.state), "--workers", "2"]
         return [sys.executable, "-m", "tests.faults.serve", self.proxy.url, clocks, *options]
 
     def set_clock(self, name: str, seconds: int) -> None:

@@ -60,13 +60,19 @@ Mood = Callable[[Forward], Answer | None]
 """None: the connection is cut."""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """Who asked was killed: that is what we are here for."""
+
+
 class Proxy:
     def __init__(self, upstream: Callable[[], str]) -> None:
         """`upstream` gives the URL of what is behind it, when it is first needed."""
         self._upstream = upstream
         self._mood: Mood = passing
-        self._server = ThreadingHTTPServer(("127.0.0.1", free_port(None)), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", free_port(None)), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     @contextmanager

@@ -36,7 +36,7 @@ def timeline(pytestconfig: pytest.Config) -> Timeline:
     return pytestconfig.stash.setdefault(_TIMELINE, Timeline())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def aftermath(timeline: Timeline) -> Iterator[Aftermath]:
     with running_site() as site:
         timeline.left_out = [name_of(fault) for fault in FAULTS if fault not in possible(FAULTS, site)]

@@ -19,6 +19,7 @@ from tests.faults.injury import Injury
 from tests.faults.stack import Site
 
 _MIGRATE = "from chalicelib.database import migrations; migrations.upgrade()"
+FULL_SECONDS = 3
 _OURS = "application_name = 'tagged-image-manager'"
 
 
@@ -69,13 +70,13 @@ def slow_the_statements_down(injury: Injury) -> None:
 def fill_the_disk(injury: Injury) -> None:
     """PostgreSQL cannot make its tables longer: No space left on device."""
     with _full_disk(injury.site.disk):
-        pause(5)
+        pause(FULL_SECONDS)
 
 
 def fill_the_disk_until_the_database_crashes(injury: Injury) -> None:
     """It cannot log its writes either, which it takes for fatal, nor start again as long as there is no room."""
     with _full_disk(injury.site.disk):
-        end = time.monotonic() + 5
+        end = time.monotonic() + FULL_SECONDS
         while time.monotonic() < end:
             with suppress(psycopg2.Error):
                 injury.site.sql("SELECT pg_switch_wal()")

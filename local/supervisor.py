@@ -19,6 +19,9 @@ from local.state import State
 DEATHS, DEATHS_SECONDS = 5, 30
 """So many deaths of one part within so many seconds: it will not come right by itself."""
 
+PATIENT = "database"
+"""It is started again however often: a full disk keeps it from starting, and it comes right once there is room."""
+
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -88,7 +91,7 @@ class Watch:
         deaths = self._deaths.setdefault(name, deque(maxlen=DEATHS))
         deaths.append(time.monotonic())
         recent = sum(time.monotonic() - death < DEATHS_SECONDS for death in deaths)
-        if recent == DEATHS:
+        if recent == DEATHS and name != PATIENT:
             raise Trouble(f"The {name} ended {DEATHS} times in {DEATHS_SECONDS} seconds; giving up. Its log says why.")
         print(f"The {name} ended unexpectedly ({_manner(process.returncode)}); starting it again.", flush=True)
         time.sleep(0.2 * (recent - 1))

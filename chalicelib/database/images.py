@@ -5,9 +5,11 @@ from operator import attrgetter
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from chalicelib.database.tables import Image, Status, created_timestamp, first_id_at
+from chalicelib.errors import Unavailable
 
 WITHIN_REACH = Image.deleted_at.is_(None)
 
@@ -63,9 +65,15 @@ def query(ids: str) -> str:
 
 
 def add(session: Session, image: Image) -> None:
-    """Gives it its id."""
+    """Gives it its id. Raises Unavailable when that is taken, as it may be, once in a long while, after the database's
+    clock was set back: the next moment has another."""
     session.add(image)
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError as error:
+        if getattr(getattr(error.orig, "diag", None), "constraint_name", None) == "images_pkey":
+            raise Unavailable("The image got no id of its own; try again.") from error
+        raise
 
 
 def get(session: Session, image_id: int) -> FoundImage | None:

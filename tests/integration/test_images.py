@@ -3,7 +3,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
@@ -12,7 +12,7 @@ from chalicelib.database import images as table
 from chalicelib.database import tags
 from chalicelib.database.images import FoundImage
 from chalicelib.database.tables import Image, first_id_at
-from chalicelib.errors import Forbidden, ImageNotFound, PreconditionFailed, TooManyTags
+from chalicelib.errors import Forbidden, ImageNotFound, PreconditionFailed, TooManyTags, Unavailable
 from chalicelib.services import images
 from chalicelib.services.images import Change
 from tests.builders import ADMIN, EDITOR, OTHER_EDITOR, an_image
@@ -30,6 +30,14 @@ def test_ids_grow_with_time_and_say_when_the_image_was_created(session: Session)
     assert int(before) <= first.created_timestamp <= time.time()
     assert int(first.created_at.timestamp()) == first.created_timestamp
     assert first_id_at(first.created_timestamp) <= first.id < first_id_at(first.created_timestamp + 1)
+
+
+def test_an_id_that_is_taken_since_the_clock_was_set_back_is_a_reason_to_try_again(session: Session) -> None:
+    taken = an_image(session).id
+    session.execute(text(f"ALTER TABLE images ALTER id SET DEFAULT {taken}"))
+
+    with pytest.raises(Unavailable):
+        an_image(session)
 
 
 def test_tags_come_in_alphabetical_order(session: Session) -> None:

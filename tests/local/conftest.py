@@ -66,12 +66,14 @@ class Stack:
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
-    def spawn(self) -> subprocess.Popen[bytes]:
+    def command(self) -> list[str]:
         options = ["--port", str(self.port), "--state", str(self.state), "--workers", "2"]
-        command = [sys.executable, "-m", "local", "serve", *options]
+        return [sys.executable, "-m", "local", "serve", *options]
+
+    def spawn(self) -> subprocess.Popen[bytes]:
         self.output = self.state.with_name("output")
         with self.output.open("wb") as output:
-            self.process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(self.command(), cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
         return self.process
 
     def start(self) -> None:
@@ -106,9 +108,14 @@ class Stack:
         self.process.send_signal(with_signal)
         return self.process.wait(20)
 
+    def stop(self) -> None:
+        """If it runs."""
+        if self.process and self.process.poll() is None:
+            self.end(signal.SIGTERM)
+
 
 @contextmanager
-def _open_directory() -> Iterator[Path]:
+def fresh_directory() -> Iterator[Path]:
     """Where PostgreSQL's user can go, unlike pytest's own."""
     directory = Path(tempfile.mkdtemp(prefix="stack-"))
     directory.chmod(0o755)
@@ -118,11 +125,10 @@ def _open_directory() -> Iterator[Path]:
 
 @contextmanager
 def fresh_stack() -> Iterator[Stack]:
-    with _open_directory() as directory:
+    with fresh_directory() as directory:
         stack = Stack(directory)
         yield stack
-        if stack.process and stack.process.poll() is None:
-            stack.end(signal.SIGTERM)
+        stack.stop()
 
 
 @pytest.fixture

@@ -1,0 +1,109 @@
+"""An audit that finds nothing is worth something only if it finds what is wrong."""
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg2
+import pytest
+
+from tests.faults import accesses
+from tests.faults.auditor import Auditor
+from tests.faults.caller import Access
+from tests.faults.conftest import Aftermath
+from tests.faults.promises import Image, Promises, State
+from tests.faults.stack import Site
+from tests.faults.timeline import Timeline
+
+Sql = Callable[..., list[Any]]
+
+
+class Damage:
+    """Each time to another image of which all is certain."""
+
+    def __init__(self, promises: list[Promises], sql: Sql) -> None:
+        self.sql = sql
+        self._first = promises[0]
+        told = [image for image in self._first.images if image.file == "promised" and len(image.states) == 1]
+        self._images = iter(told)
+
+    def do(self) -> None:
+        self._first.images.append(Image("never", at=0, id=1, states={State(frozenset(), 1)}))
+        self._first.images.remove(next(self._images))
+        self._make_twice(next(self._images))
+        self._add_a_tag(next(self._images))
+        self._do_by_halves(next(self._images))
+        self._update(next(self._images), "object_key = 'nowhere'")
+        self._update(next(self._images), "status = 'pending', uploaded_at = NULL")
+        self._first.tags.popitem()
+        self._first.tags["lost"] = 1
+        self.sql("UPDATE tags SET image_count = image_count + 1 WHERE name = 'probe'")
+        self.sql("DELETE FROM untagged_images")
+
+    def _make_twice(self, image: Image) -> None:
+        self.sql(
+            """
+            INSERT INTO images (created_by, status, filename, content_type, size, object_key, metadata, attributes)
+            SELECT created_by, 'pending', filename, content_type, size, 'again', metadata, '{}'
+            FROM images WHERE id = %s
+            """,
+            (image.id,),
+        )
+
+    def _add_a_tag(self, image: Image) -> None:
+        image.states = {state._replace(tags=state.tags | {"lost"}) for state in image.states}
+
+    def _do_by_halves(self, image: Image) -> None:
+        (state,) = image.states
+        image.states = {State(frozenset({"new"}), state.note), State(state.tags, state.note + 1)}
+
+    def _update(self, image: Image, change: str) -> None:
+        self.sql(f"UPDATE images SET {change} WHERE id = %s", (image.id,))
+
+
+WANTED = [
+    ("lost", "there is no such image"),
+    ("doubled", "was asked for by nobody"),
+    ("doubled", "1 images where 0 may be"),
+    ("lost", "instead of {State("),
+    ("half-done", "instead of {State("),
+    ("lost", "bytes is None"),
+    ("lost", "its file is pending"),
+    ("half-done", "there still is, or is again, a tag"),
+    ("lost", "there is no tag lost"),
+    ("half-done", "the count of a tag"),
+    ("half-done", "the list of untagged images"),
+]
+
+
+def test_the_audit_finds_whatever_is_lost_doubled_or_half_done(aftermath: Aftermath) -> None:
+    promises, found = copy.deepcopy(aftermath.promises), Timeline()
+    with _rolled_back(aftermath.site) as sql:
+        Damage(promises, sql).do()
+
+        Auditor(aftermath.site, found, sql).compare(promises)
+
+    for outcome, words in WANTED:
+        assert any(words in each.what and outcome == each.outcome for each in found.findings), words
+
+
+@pytest.mark.parametrize("sent", [0.0, float("inf")])
+def test_the_audit_finds_an_access_that_is_nowhere_on_record(aftermath: Aftermath, sent: float) -> None:
+    found = Timeline(emulator_killed=1)
+
+    accesses.compare(aftermath.site, found, [Access("never-heard-of", sent, "GET images: 200")])
+
+    assert [each.outcome for each in found.findings] == ["unrecorded"]
+
+
+@contextmanager
+def _rolled_back(site: Site) -> Iterator[Sql]:
+    """What is done there nobody else sees."""
+    with closing(psycopg2.connect(site.description["database_url"])) as connection, connection.cursor() as cursor:
+
+        def sql(statement: str, parameters: Any = None) -> list[Any]:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+        yield sql

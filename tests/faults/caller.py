@@ -12,9 +12,6 @@ import httpx
 
 from tests.faults.timeline import Timeline
 
-KEYS_ARE_KEPT = False
-"""Whether the service keeps Idempotency-Keys: then a POST tried again is done once. Without, once for each try."""
-
 UNANSWERED = (429, 502, 503, 504)
 """Whether the request happened, these do not say (but 429, that it did not): it is to be tried again."""
 
@@ -64,7 +61,8 @@ class Caller:
         self._storage.close()
 
     def ask(self, method: str, path: str, json: Any = None, *, most: float = FOR_EVER, **headers: str) -> Reply:
-        """Gives up after `most` tries without an answer. An answer that must never be is noted as an error."""
+        """Gives up after `most` tries without an answer; a POST that is tried again has its key, and so is done once.
+        An answer that must never be is noted as an error."""
         if method == "POST":
             headers["Idempotency-Key"] = str(uuid.uuid4())
         reply = self._until_answered(lambda again: self._try(method, path, json, headers, again=again), most)
@@ -107,6 +105,6 @@ class Caller:
         if response.status_code not in NOT_FROM_THE_SERVICE:
             what = f"{method} {path}: {response.status_code}"
             self.accesses.append(Access(response.headers["X-Request-Id"], sent, what))
-        # With a kept key, 409 says that the first try is still running.
+        # 409 says that the first try is still running.
         busy = again and method == "POST" and response.status_code == 409
         return None if busy or response.status_code in UNANSWERED else response

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx
 
-from tests.faults.caller import KEYS_ARE_KEPT, Caller, Reply
+from tests.faults.caller import Caller, Reply
 from tests.faults.deeds import Deeds
 from tests.faults.promises import Change, File, Image, State
 
@@ -85,7 +85,7 @@ class ImageDeeds:
     def _made(self, image: Image, state: State, reply: Reply) -> dict[str, Any] | None:
         image.at, image.untold = reply.at, state
         answer = self._deeds.acknowledged(reply, 201)
-        image.most_untold = (1 if KEYS_ARE_KEPT else reply.tries) - (answer is not None)
+        image.most_untold = 0 if answer is not None else 1
         self._deeds.promises.images.append(image)
         if answer is None:
             return None

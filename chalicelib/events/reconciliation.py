@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from chalicelib.services.verification import Claim
 
-SECONDS_A_STEP = 15
+SECONDS_A_STEP = 10
 """What is left then waits for the next run."""
 
 SECONDS_A_SLICE = 120

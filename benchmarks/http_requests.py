@@ -1,9 +1,10 @@
 """How soon, and how many times a second, does the service answer over HTTP, and where does the time go?
 
-    make serve WORKERS=2 STATE=/tmp/bench        # in one terminal
+    BIN_DAYS=9999 ABANDONED_DAYS=9999 make serve WORKERS=2 STATE=/tmp/bench        # in one terminal
     .venv/bin/python benchmarks/http_requests.py --state /tmp/bench --images 1000000
 
-An empty database is filled first (see collection.py). The first tables are of the running service through its gateway.
+An empty database is filled first (see collection.py), with images that have no files, and that the service would
+otherwise tidy away. The first tables are of the running service through its gateway.
 The last calls the service's handler in this process with the same requests, and says of each part how long it takes:
 what HTTP takes more than the handler is the gateway's. Times are in milliseconds.
 """

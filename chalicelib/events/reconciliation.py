@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from chalicelib.services.verification import Claim
 
-SECONDS_A_STEP = 15
+SECONDS_A_STEP = 10
 """What is left then waits for the next run."""
 
 SECONDS_A_SLICE = 120
@@ -34,6 +34,9 @@ NEWEST_IMAGES = 1000
 OLDER_IMAGES = 500
 SLICES = 20
 """Of a thousand objects each; once of the newest and once of all."""
+
+VANISHED_A_RUN = 200
+"""So that whoever connects the wrong bucket hears of it before many images are `missing`."""
 
 NO_IMAGE_YET = 2**63 - 1
 
@@ -83,11 +86,16 @@ def _heal(session: "Session", image: WaitingImage) -> "str | Claim | None":
 
 def _compared() -> "Iterator[str | Claim | None]":
     """With the bucket: the last days', and the next of all."""
+    vanished: list[str] = []
     yesterday = f"images/{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}/"
     for scan, start in (("new objects", yesterday), ("objects", "")):
         for found in slices(scan, start, SLICES, time.monotonic() + SECONDS_A_STEP):
             until = time.monotonic() + SECONDS_A_SLICE
-            yield from (outcome for _, outcome in each(found.differing, uploads.look_again, until))
+            keys = found.arrived + found.vanished[: max(0, VANISHED_A_RUN - len(vanished))]
+            yield from (outcome for _, outcome in each(keys, uploads.look_again, until))
+            vanished += found.vanished
+    if vanished:
+        count("ObjectsVanished", len(vanished))
 
 
 def _verified(claims: "Sequence[Claim]", end: float) -> Iterator[str]:

@@ -17,8 +17,10 @@ ONE_SHOT = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Slice:
-    differing: list[str]
-    """Keys of images said to be there whose object was not listed, and of those that wait for one that was."""
+    arrived: list[str]
+    """Objects for which images wait."""
+    vanished: list[str]
+    """Objects that images say are there, and that were not listed."""
     orphans: list[Listed]
     """Objects that no image has, and that are none of a one shot on its way: there the row comes after the object."""
     end: str | None
@@ -36,7 +38,8 @@ def compared(session: Session, after: str) -> Slice:
     settled = datetime.now(UTC) - ONE_SHOT
     there, known = {each.key for each in objects}, {each.key for each in images}
     return Slice(
-        [each.key for each in images if each.is_there != (each.key in there)],
+        [each.key for each in images if not each.is_there and each.key in there],
+        [each.key for each in images if each.is_there and each.key not in there],
         [each for each in objects if each.key not in known and each.modified_at < settled],
         end,
     )

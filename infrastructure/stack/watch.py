@@ -129,6 +129,15 @@ class Watch:
     def _of_the_bucket(self) -> list[Alert]:
         return [
             Alert(
+                "ObjectsVanished",
+                self._ours("ObjectsVanished", "Maximum"),
+                100,
+                1,
+                "Many images say that their file is there, and the bucket does not list it: it was emptied, or is the"
+                " wrong one. `reconcile` marks 200 of them `missing` a run; disable its rule until it is clear. Files"
+                " come back with their delete markers taken away, and images with the files.",
+            ),
+            Alert(
                 "OrphansFound",
                 self._ours("OrphansFound", "Maximum"),
                 100,

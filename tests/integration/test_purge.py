@@ -123,6 +123,22 @@ def test_an_image_that_cannot_be_purged_holds_up_no_other(committed: Engine, mon
     assert (row(committed, bad) is not None, row(committed, good)) == (True, None)
 
 
+def test_of_two_purges_at_once_each_image_is_purged_by_one(committed: Engine) -> None:
+    old = {an_old_image(committed, 31 + number)[0] for number in range(10)}
+
+    def purge_all() -> list[int]:
+        done = []
+        for image_id in sorted(old):
+            with Session(committed) as session, session.begin():
+                done += [image_id] if purging.purge(session, image_id) else []
+        return done
+
+    with ThreadPoolExecutor() as threads:
+        purged = [each.result() for each in [threads.submit(purge_all) for _ in range(2)]]
+
+    assert sorted(purged[0] + purged[1]) == sorted(old)
+
+
 def test_an_image_restored_while_the_purge_is_at_it_stays_with_its_file(committed: Engine) -> None:
     """The clock of the one who restores is a moment behind."""
     image_id, key = an_old_image(committed, 31)

@@ -126,6 +126,19 @@ def test_a_slice_with_many_images_and_few_objects_is_bounded_too(
     assert statuses(committed) == ["missing"] * 6 + ["present"]
 
 
+def test_a_wrong_bucket_costs_no_more_than_so_many_images_a_run(
+    committed: Engine, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "VANISHED_A_RUN", 3)
+    keys = [f"{prefix}{number}" for number in range(5)]
+    registered(committed, *keys, there=True)
+
+    assert [reconciliation.reconcile() for _ in range(3)] == [{"missing": 3}, {"missing": 2}, {}]
+
+    put(*keys)
+    assert reconciliation.reconcile() == {"present": 5}
+
+
 def test_a_file_that_comes_while_its_image_is_looked_at_is_not_lost(committed: Engine, prefix: str) -> None:
     """The event waits for the reconciliation, and then finds the file."""
     key = f"{prefix}a"

@@ -1,4 +1,4 @@
-"""One statement that looks up all that the criteria name: ids of tags, and how many images there are between which."""
+"""Looks up, in a statement or two, all that the criteria name: ids of tags, and how many images between which."""
 
 import json
 import math
@@ -51,6 +51,7 @@ class RowCondition(NamedTuple):
     """That asks for it."""
     holds: str
     """What must hold in an image's row, with `@.` before its columns."""
+    may_be_indexed: bool = False
     is_range: bool = False
 
 
@@ -104,17 +105,11 @@ _SHARE = """
     SELECT 'share', '{name}', '{{}}', 0, count(*) FILTER (WHERE {holds}) * 1000 / greatest(1, count(*)),
         NULL::bigint, NULL::bigint, false
     FROM (SELECT min(id) AS first, max(id) - min(id) + 1 AS span FROM images WHERE deleted_at IS NULL) e
-    CROSS JOIN generate_series(1, CASE WHEN {is_indexed} THEN 0 ELSE {places} END) AS p (place)
+    CROSS JOIN generate_series(1, {places}) AS p (place)
     CROSS JOIN LATERAL (
         SELECT metadata, attributes FROM images
         WHERE deleted_at IS NULL AND id < e.first + e.span / {places} * p.place ORDER BY id DESC LIMIT {rows}
     ) r"""
-
-_IS_INDEXED = """(
-        SELECT EXISTS (
-            SELECT FROM indexed_attributes WHERE keyword = %({name}_keyword)s AND position = 0 AND removed_at IS NULL
-        )
-    )"""
 
 _CAN_BE_INDEXED = "(SELECT bool_and(octet_length(v::text) <= 1000) FROM unnest(%({name}_values)s::jsonb[]) v)"
 
@@ -144,10 +139,17 @@ def look_up(session: Session, criteria: Criteria) -> Mapping[tuple[str, str], Fo
     branches = list(_branches(criteria))
     if not branches:
         return {}
+    found = _asked(session, criteria, [*branches, _IMAGES])
+    unknown = [
+        each for each in row_conditions(criteria) if not {("attribute", each.name), ("share", each.name)} & found.keys()
+    ]
+    return found | _asked(session, criteria, [_share(each) for each in unknown]) if unknown else found
+
+
+def _asked(session: Session, criteria: Criteria, branches: list[str]) -> dict[tuple[str, str], Found]:
     parameters: dict[str, Any] = {**texts(criteria), **_indexed(criteria), "names": _names(criteria)}
     statement = f"SET LOCAL statement_timeout = {settings().search_timeout_seconds * 1000}; "
-    statement += " UNION ALL ".join([*branches, _IMAGES])
-    rows = session.connection().exec_driver_sql(statement, parameters)
+    rows = session.connection().exec_driver_sql(statement + " UNION ALL ".join(branches), parameters)
     return {(kind, name): Found(*rest) for kind, name, *rest in rows}
 
 
@@ -168,10 +170,11 @@ def _branches(criteria: Criteria) -> Iterator[str]:
     if len(_names(criteria)) + (criteria.tag_id is not None) + len(criteria.attributes) > 1:
         yield _PACKED.format(most=MOST_CHANGES)
     yield from _of_attributes(criteria)
-    for each in row_conditions(criteria):
-        is_indexed = "false" if each.name.startswith("metadata") else _IS_INDEXED.format(name=each.name)
-        holds = each.holds.replace("@.", "r.")
-        yield _SHARE.format(name=each.name, holds=holds, is_indexed=is_indexed, places=PLACES, rows=ROWS_EACH)
+    yield from (_share(each) for each in row_conditions(criteria) if not each.may_be_indexed)
+
+
+def _share(wanted: RowCondition) -> str:
+    return _SHARE.format(name=wanted.name, holds=wanted.holds.replace("@.", "r."), places=PLACES, rows=ROWS_EACH)
 
 
 def _of_attributes(criteria: Criteria) -> Iterator[str]:
@@ -203,9 +206,10 @@ def row_conditions(criteria: Criteria) -> Iterator[RowCondition]:
         for name, (key, value) in _named(criteria, column):
             meant = range(len(_documents(column, key, value)))
             holds = "(" + " OR ".join(f"@.{column} @> %({name}_{each})s::jsonb" for each in meant) + ")"
-            yield RowCondition(name, f"{column}.{key}", holds)
+            yield RowCondition(name, f"{column}.{key}", holds, may_be_indexed=column == "attributes")
     for name, wanted in _named(criteria, "attribute_ranges"):
-        yield RowCondition(name, ranges.parameter(wanted), f"@.attributes @? %({name}_path)s::jsonpath", is_range=True)
+        holds = f"@.attributes @? %({name}_path)s::jsonpath"
+        yield RowCondition(name, ranges.parameter(wanted), holds, may_be_indexed=True, is_range=True)
 
 
 def _documents(column: str, key: str, value: str) -> list[str]:

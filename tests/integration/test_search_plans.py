@@ -179,6 +179,20 @@ def test_an_attribute_that_is_not_indexed_is_sampled_and_an_indexed_one_is_not(s
     }
 
 
+def test_a_range_of_too_many_values_is_looked_for_in_the_rows(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dates = Criteria(attribute_ranges=(AttributeRange("StudyDate", "2017", "2017"),), exact_tags=(POPULAR,))
+    by_index = search.find(session, dates, Window(100))
+    monkeypatch.setattr(lookup, "MOST_VALUES", 300)
+
+    by_rows = search.find(session, dates, Window(100))
+
+    assert lookup.look_up(session, dates).keys() >= {("share", "attribute_ranges0")}
+    assert by_rows == by_index
+    assert len(by_rows.rows) == 100
+
+
 def test_the_total_of_one_tag_is_the_count_that_is_kept(session: Session) -> None:
     tag = tags.find(session, POPULAR, Window(1)).rows[0]
     page = search.find(session, Criteria(exact_tags=(POPULAR,)), Window(10))

@@ -16,6 +16,9 @@ from chalicelib.database.tags import like
 FEW_TAGS = 32
 """For a pattern of no more tags than this the oldest and the newest image are looked up."""
 
+MOST_VALUES = 20_000
+"""For a range of more values than this the index is not used: rows are looked at as if there were none."""
+
 LAST_ID = 2**63 - 1
 
 SAMPLE = 1000
@@ -88,7 +91,7 @@ _ATTRIBUTE = """
             coalesce(sum(h.image_count), 0)::bigint AS images
         FROM indexed_attributes k LEFT JOIN hidden_tags h ON h.keyword = k.keyword AND {chosen}
         WHERE k.keyword = %({name}_keyword)s AND k.position = 0 AND k.removed_at IS NULL AND {can_be_indexed}
-        GROUP BY k.keyword
+        GROUP BY k.keyword HAVING count(*) <= {most}
     ) v CROSS JOIN LATERAL (
         SELECT min(l.oldest) AS oldest, max(l.newest) AS newest
         FROM unnest(CASE WHEN cardinality(v.tag_ids) <= {few} THEN v.tag_ids END) AS u (tag_id)
@@ -179,13 +182,13 @@ def _share(wanted: RowCondition) -> str:
 
 def _of_attributes(criteria: Criteria) -> Iterator[str]:
     for name, _ in _named(criteria, "attributes"):
-        chosen = f"h.value = ANY (%({name}_values)s::jsonb[])"
-        yield _ATTRIBUTE.format(
-            name=name, chosen=chosen, can_be_indexed=_CAN_BE_INDEXED.format(name=name), few=FEW_TAGS
-        )
+        yield _attribute(name, f"h.value = ANY (%({name}_values)s::jsonb[])", _CAN_BE_INDEXED.format(name=name))
     for name, wanted in _named(criteria, "attribute_ranges"):
-        chosen = ranges.of_hidden_tags(wanted, name)
-        yield _ATTRIBUTE.format(name=name, chosen=chosen, can_be_indexed="true", few=FEW_TAGS)
+        yield _attribute(name, ranges.of_hidden_tags(wanted, name))
+
+
+def _attribute(name: str, chosen: str, can_be_indexed: str = "true") -> str:
+    return _ATTRIBUTE.format(name=name, chosen=chosen, can_be_indexed=can_be_indexed, few=FEW_TAGS, most=MOST_VALUES)
 
 
 def _names(criteria: Criteria) -> list[str]:

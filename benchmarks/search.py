@@ -56,7 +56,7 @@ from chalicelib.database import migrations, ranges
 from chalicelib.database.engine import reading
 from chalicelib.database.pages import TOTAL_LIMIT, Window
 from chalicelib.database.search import Criteria, explain, find
-from chalicelib.database.search.lookup import meanings
+from chalicelib.database.search.pairs import meanings
 from chalicelib.database.tables import Image, Status, Tag, first_id_at, image_tags
 from chalicelib.database.tags import like
 from chalicelib.errors import TooCostly

@@ -1,7 +1,5 @@
 """Looks up, in a statement or two, all that the criteria name: ids of tags, and how many images between which."""
 
-import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -10,7 +8,9 @@ from sqlalchemy.orm import Session
 
 from chalicelib.config import settings
 from chalicelib.database import ranges
+from chalicelib.database.search import pairs
 from chalicelib.database.search.criteria import Criteria
+from chalicelib.database.search.pairs import RowCondition, row_conditions
 from chalicelib.database.tags import like
 
 FEW_TAGS = 32
@@ -45,17 +45,6 @@ class Found(NamedTuple):
     """All its images are between these. None: there is none; or it has more than FEW_TAGS tags."""
     packed: bool = False
     """Whether the tag's links are in packed_links too."""
-
-
-class RowCondition(NamedTuple):
-    name: str
-    """Of what is looked up, without quotes."""
-    parameter: str
-    """That asks for it."""
-    holds: str
-    """What must hold in an image's row, with `@.` before its columns."""
-    may_be_indexed: bool = False
-    is_range: bool = False
 
 
 NOTHING = Found("{}", 0, 0, None, None)
@@ -150,7 +139,7 @@ def look_up(session: Session, criteria: Criteria) -> Mapping[tuple[str, str], Fo
 
 
 def _asked(session: Session, criteria: Criteria, branches: list[str]) -> dict[tuple[str, str], Found]:
-    parameters: dict[str, Any] = {**texts(criteria), **_indexed(criteria), "names": _names(criteria)}
+    parameters: dict[str, Any] = {**texts(criteria), **pairs.of_the_index(criteria), "names": _names(criteria)}
     statement = f"SET LOCAL statement_timeout = {settings().search_timeout_seconds * 1000}; "
     rows = session.connection().exec_driver_sql(statement + " UNION ALL ".join(branches), parameters)
     return {(kind, name): Found(*rest) for kind, name, *rest in rows}
@@ -181,9 +170,9 @@ def _share(wanted: RowCondition) -> str:
 
 
 def _of_attributes(criteria: Criteria) -> Iterator[str]:
-    for name, _ in _named(criteria, "attributes"):
+    for name, _ in pairs.named(criteria, "attributes"):
         yield _attribute(name, f"h.value = ANY (%({name}_values)s::jsonb[])", _CAN_BE_INDEXED.format(name=name))
-    for name, wanted in _named(criteria, "attribute_ranges"):
+    for name, wanted in pairs.named(criteria, "attribute_ranges"):
         yield _attribute(name, ranges.of_hidden_tags(wanted, name))
 
 
@@ -199,59 +188,9 @@ def _patterns(criteria: Criteria) -> Iterator[int]:
     return (number for number, pattern in enumerate(criteria.match_tags) if not ANYTHING.fullmatch(pattern))
 
 
-def _named(criteria: Criteria, kind: str) -> Iterator[tuple[str, Any]]:
-    """Pairs or ranges, each with a name for what is looked up of it."""
-    return ((f"{kind}{number}", each) for number, each in enumerate(getattr(criteria, kind)))
-
-
-def row_conditions(criteria: Criteria) -> Iterator[RowCondition]:
-    for column in ("metadata", "attributes"):
-        for name, (key, value) in _named(criteria, column):
-            meant = range(len(_documents(column, key, value)))
-            holds = "(" + " OR ".join(f"@.{column} @> %({name}_{each})s::jsonb" for each in meant) + ")"
-            yield RowCondition(name, f"{column}.{key}", holds, may_be_indexed=column == "attributes")
-    for name, wanted in _named(criteria, "attribute_ranges"):
-        holds = f"@.attributes @? %({name}_path)s::jsonpath"
-        yield RowCondition(name, ranges.parameter(wanted), holds, may_be_indexed=True, is_range=True)
-
-
-def _documents(column: str, key: str, value: str) -> list[str]:
-    """JSON, one of which is in the column if the value is there; attributes may have several values."""
-    meant = meanings(value)
-    return [
-        json.dumps({key: each}) for each in (meant if column == "metadata" else [*meant, *([one] for one in meant)])
-    ]
-
-
-def _indexed(criteria: Criteria) -> dict[str, Any]:
-    """For the placeholders of what an index of attributes is asked."""
-    found: dict[str, Any] = {}
-    for name, (keyword, value) in _named(criteria, "attributes"):
-        found |= {f"{name}_keyword": keyword, f"{name}_values": [json.dumps(each) for each in meanings(value)]}
-    for name, wanted in _named(criteria, "attribute_ranges"):
-        found |= {f"{name}_{part}": getattr(wanted, part) for part in wanted._fields}
-    return found
-
-
 def texts(criteria: Criteria) -> dict[str, str]:
     """What the caller wrote, for the placeholders."""
     found = {f"pattern{number}": like(criteria.match_tags[number]) for number in _patterns(criteria)}
     if criteria.created_by is not None:
         found["created_by"] = criteria.created_by
-    for column in ("metadata", "attributes"):
-        for name, pair in _named(criteria, column):
-            found |= {f"{name}_{number}": document for number, document in enumerate(_documents(column, *pair))}
-    for name, wanted in _named(criteria, "attribute_ranges"):
-        found[f"{name}_path"] = ranges.path(wanted)
-    return found
-
-
-def meanings(value: str) -> list[Any]:
-    """The JSON scalars that a value in a query stands for."""
-    try:
-        scalar = json.loads(value, parse_constant=str)
-    except (ValueError, RecursionError):
-        return [value]
-    if isinstance(scalar, str | list | dict) or (isinstance(scalar, float) and not math.isfinite(scalar)):
-        return [value]
-    return [value, scalar]
+    return found | pairs.of_rows(criteria)

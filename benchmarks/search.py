@@ -56,11 +56,11 @@ from chalicelib.database import migrations, ranges
 from chalicelib.database.engine import reading
 from chalicelib.database.pages import TOTAL_LIMIT, Window
 from chalicelib.database.search import Criteria, explain, find
-from chalicelib.database.search.lookup import meanings
+from chalicelib.database.search.pairs import meanings
 from chalicelib.database.tables import Image, Status, Tag, first_id_at, image_tags
 from chalicelib.database.tags import like
 from chalicelib.errors import TooCostly
-from chalicelib.events import housekeeping
+from chalicelib.events import housekeeping, indexing
 
 
 def ours(search: Search) -> list[int]:
@@ -281,8 +281,8 @@ def _prepare(dsn: str, images: int) -> None:
     elif held != images:
         sys.exit(f"The database holds {held:,} images, not {images:,}; name an empty one, or none.")
     housekeeping.SECONDS_A_RUN = 3600
+    indexing.index_attributes(math.inf)
     housekeeping.tidy()
-    housekeeping.tidy()  # adds up and packs what the first has indexed
     _ask(dsn, "ANALYZE; SELECT 1")
 
 

@@ -1,9 +1,10 @@
-"""What do exact counts cost those who write, and how long do deletion and merge of a popular tag take?
+"""What do exact counts and the index of attributes cost who writes, and how long do deletion and merge of a tag take?
 
     .venv/bin/python benchmarks/writes.py --images 1000000
 
 Eight processes create images with the same five tags, each image its own transaction, in turns with and without the
-triggers that keep the counts and the list of untagged images. Then a tag of many images is deleted, its links are
+triggers that keep the counts and the list of untagged images; then images with attributes, with and without the trigger
+that indexes eleven of them. Then a tag of many images is deleted, its links are
 purged, and another is merged. All in a database of its own, on a PostgreSQL of its own unless `--dsn` names a server.
 """
 
@@ -14,11 +15,12 @@ import statistics
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 
@@ -27,10 +29,22 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks import server
 from local import environment
 
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
 HOT_TAGS = [f"hot {number}" for number in range(5)]
-TRIGGERS = {
-    "images": ("image_listed",),
-    "image_tags": ("links_added", "links_removed", "links_changed_by_insert", "links_changed_by_delete"),
+ATTRIBUTES: dict[str, Any] = {
+    "Modality": "CT",
+    "BodyPartExamined": "CHEST",
+    "Manufacturer": "Acme",
+    "StudyDate": "2020-05-01",
+    "PhotometricInterpretation": "MONOCHROME2",
+    "TransferSyntaxUID": "1.2.840.10008.1.2.1",
+    "Rows": 512,
+    "Columns": 512,
+    "NumberOfFrames": 1,
+    "PixelSpacing": [0.5, 0.5],
+    "BitsStored": 12,
 }
 SETTINGS = {
     "IMAGE_BUCKET": "none",
@@ -48,8 +62,10 @@ def main() -> None:
         from chalicelib.database import migrations
 
         migrations.upgrade()
+        _execute(dsn, f"INSERT INTO indexed_attributes (keyword, position) VALUES {_INDEXED}")
         if options.rounds:
-            _compare_writers(dsn, options.writers, options.rounds, options.seconds)
+            for comparison in COMPARISONS:
+                _compare_writers(comparison, dsn, options.writers, options.rounds, options.seconds)
         if options.images:
             _delete_and_merge(dsn, options.images)
 
@@ -74,10 +90,12 @@ def _database(url: str) -> Iterator[str]:
         _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _compare_writers(dsn: str, writers: int, rounds: int, seconds: float) -> None:
+def _compare_writers(comparison: "Comparison", dsn: str, writers: int, rounds: int, seconds: float) -> None:
     context = multiprocessing.get_context("spawn")
     pipes = [context.Pipe() for _ in range(writers)]
-    processes = [context.Process(target=_write, args=(theirs,), daemon=True) for _, theirs in pipes]
+    processes = [
+        context.Process(target=_write, args=(theirs, comparison.create_image), daemon=True) for _, theirs in pipes
+    ]
     for process in processes:
         process.start()
     ours = [pipe for pipe, _ in pipes]
@@ -88,14 +106,15 @@ def _compare_writers(dsn: str, writers: int, rounds: int, seconds: float) -> Non
     for number in range(2 * rounds):
         # with, without, without, with: what drifts over time falls on both alike.
         counted = number % 4 in (0, 3)
-        _set_triggers(dsn, counted)
+        _set_triggers(dsn, comparison.triggers, counted)
         rates[counted].append(_rate(ours, seconds))
-    _set_triggers(dsn, True)
+    _set_triggers(dsn, comparison.triggers, True)
     for pipe in ours:
         pipe.send(None)
     for process in processes:
         process.join()
-    _print_rates(rates, writers)
+    print(f"\n{writers} writers, {comparison.images}, images/s by round")
+    _print_rates(rates)
 
 
 def _rate(writers: list[Connection], seconds: float) -> float:
@@ -107,44 +126,82 @@ def _rate(writers: list[Connection], seconds: float) -> float:
     return made / seconds
 
 
-def _print_rates(rates: dict[bool, list[float]], writers: int) -> None:
-    print(f"\n{writers} writers, images with the same {len(HOT_TAGS)} tags, images/s by round")
-    for counted, name in ((True, "with counts"), (False, "without")):
-        print(f"{name:14}", *(f"{rate:8.0f}" for rate in rates[counted]), f"  median {_median(rates[counted]):.0f}")
-    print(f"With counts: {_median(rates[True]) / _median(rates[False]):.0%} of the throughput without.", flush=True)
+def _print_rates(rates: dict[bool, list[float]]) -> None:
+    for on, name in ((True, "with triggers"), (False, "without")):
+        print(f"{name:14}", *(f"{rate:8.0f}" for rate in rates[on]), f"  median {_median(rates[on]):.0f}")
+    print(f"With triggers: {_median(rates[True]) / _median(rates[False]):.0%} of the throughput without.", flush=True)
 
 
 def _median(rates: list[float]) -> float:
     return statistics.median(rates)
 
 
-def _write(pipe: Connection) -> None:
+def _write(pipe: Connection, create_image: Callable[[], None]) -> None:
     """Creates images until the moment that the pipe names, and answers how many; None ends it."""
-    _create_image()
+    create_image()
     pipe.send("ready")
     while (until := pipe.recv()) is not None:
         count = 0
         while time.monotonic() < until:
-            _create_image()
+            create_image()
             count += 1
         pipe.send(count)
 
 
-def _create_image() -> None:
-    from chalicelib.database import images, tags
+def _create_tagged() -> None:
+    from chalicelib.database import tags
     from chalicelib.database.engine import transaction
+
+    with transaction() as session:
+        tag_ids = tags.ensure(session, HOT_TAGS).values()
+        tags.link(session, _create_image(session), tag_ids)
+
+
+def _create_with_attributes() -> None:
+    """In studies of about a hundred images."""
+    from chalicelib.database.engine import transaction
+
+    study = int(time.time() * 10)
+    with transaction() as session:
+        _create_image(session, **ATTRIBUTES, StudyInstanceUID=f"{study:064x}", SeriesInstanceUID=f"{study + 1:064x}")
+
+
+def _create_image(session: "Session", **attributes: Any) -> int:
+    from chalicelib.database import images
     from chalicelib.database.tables import Image
 
     fields: dict[str, Any] = {"created_by": "writer", "filename": "a.dcm", "content_type": "application/dicom"}
-    with transaction() as session:
-        tag_ids = tags.ensure(session, HOT_TAGS).values()
-        image = Image(**fields, size=4, metadata_={"ward": "B2"}, object_key=f"images/2026-01-01/{uuid.uuid4()}")
-        images.add(session, image)
-        tags.link(session, image.id, tag_ids)
+    key = f"images/2026-01-01/{uuid.uuid4()}"
+    image = Image(**fields, size=4, metadata_={"ward": "B2"}, object_key=key, attributes=attributes)
+    images.add(session, image)
+    return image.id
 
 
-def _set_triggers(dsn: str, on: bool) -> None:
-    for table, names in TRIGGERS.items():
+@dataclass(frozen=True)
+class Comparison:
+    images: str
+    create_image: Callable[[], None]
+    triggers: dict[str, tuple[str, ...]]
+
+
+COMPARISONS = (
+    Comparison(
+        f"images with the same {len(HOT_TAGS)} tags",
+        _create_tagged,
+        {
+            "images": ("image_listed",),
+            "image_tags": ("links_added", "links_removed", "links_changed_by_insert", "links_changed_by_delete"),
+        },
+    ),
+    Comparison("images with attributes", _create_with_attributes, {"images": ("attributes_added",)}),
+)
+_INDEXED = ", ".join(
+    f"('{keyword}', 0)" for keyword in [*list(ATTRIBUTES)[:9], "StudyInstanceUID", "SeriesInstanceUID"]
+)
+
+
+def _set_triggers(dsn: str, triggers: dict[str, tuple[str, ...]], on: bool) -> None:
+    for table, names in triggers.items():
         for name in names:
             _execute(dsn, f"ALTER TABLE {table} {'ENABLE' if on else 'DISABLE'} TRIGGER {name}")
 

@@ -1,5 +1,6 @@
 """Real PostgreSQL and the real emulator: the running stack's, with a database of the tests' own."""
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,7 +16,7 @@ from chalicelib.aws import clients, dynamodb
 from chalicelib.config import settings
 from chalicelib.database import engine as engine_module
 from chalicelib.database import migrations, packing
-from chalicelib.events import housekeeping
+from chalicelib.events import housekeeping, indexing
 
 INDEXED = ("Modality", "BodyPartExamined", "Rows", "StudyDate", "StudyInstanceUID", "ImageType")
 """In the grown database; its images have a few others, which are not."""
@@ -46,8 +47,8 @@ def grown_database(stack: dict[str, Any]) -> str:
         collection.fill(for_psycopg2(url), 20_000)
         for name, value in {"BLOCK": 500, "LEAST_IMAGES": 200, "LEAST_SHARE": 0.01}.items():
             patched.setattr(packing, name, value)
+        indexing.index_attributes(math.inf)
         housekeeping.tidy()
-        housekeeping.tidy()  # adds up and packs what the first has indexed
     _change_some(url)
     return url
 

@@ -11,7 +11,7 @@ from chalicelib.config import settings
 from chalicelib.database import images, search, tags
 from chalicelib.database.engine import reading
 from chalicelib.database.pages import TOTAL_LIMIT, Window
-from chalicelib.database.search import Criteria, conditions, forms, lookup, rows
+from chalicelib.database.search import AttributeRange, Criteria, conditions, forms, lookup, rows
 from chalicelib.database.search import plan as plan_module
 from chalicelib.database.search.conditions import Impossible, Question
 from chalicelib.database.search.plan import Form, Plan
@@ -19,6 +19,7 @@ from chalicelib.errors import TooCostly
 
 POPULAR, ALSO_POPULAR = collection.POPULAR_TAGS[:2]
 RARE = collection.rare_tags(10)[0]
+CT, RARE_STUDY = ("Modality", "CT"), ("StudyInstanceUID", f"{77:032x}")
 
 
 @pytest.fixture
@@ -51,6 +52,12 @@ def plan_of(session: Session, criteria: Criteria, window: Window | None = None) 
         (Criteria(untagged=True), Form.STREAM, ["untagged"]),
         (Criteria(created_by=collection.RARE_CREATOR, exact_tags=(POPULAR,)), Form.STREAM, ["created_by"]),
         (Criteria(metadata=(("ward", collection.RARE_WARD),)), Form.GATHER, ["metadata.ward"]),
+        (Criteria(attributes=(CT,)), Form.STREAM, ["attributes.Modality"]),
+        (Criteria(attributes=(CT,), exact_tags=(RARE,)), Form.STREAM, ["exact_tags[0]"]),
+        (Criteria(attributes=(RARE_STUDY,)), Form.STREAM, ["attributes.StudyInstanceUID"]),
+        (Criteria(attribute_ranges=(AttributeRange("Rows", "1024", None),)), Form.NEWEST_OF_EACH, ["attributes.Rows>"]),
+        (Criteria(attributes=(("PixelSpacing", "0.5"),)), Form.STREAM, ["images"]),
+        (Criteria(attribute_ranges=(AttributeRange("PixelSpacing", None, "9"),)), Form.STREAM, ["images"]),
     ],
 )
 def test_a_search_takes_the_form_that_wins_for_it(
@@ -70,6 +77,8 @@ def test_a_search_takes_the_form_that_wins_for_it(
         (Criteria(exact_tags=(collection.OLD_TAG, collection.NEW_TAG)), "exact_tags[1]"),
         (Criteria(exact_tags=(POPULAR,), end_timestamp=1_000_000_000), "exact_tags[0]"),
         (Criteria(created_by="nobody"), "created_by"),
+        (Criteria(attributes=(("Modality", "no such"),)), "attributes.Modality"),
+        (Criteria(attribute_ranges=(AttributeRange("Rows", None, "1"),)), "attributes.Rows<"),
     ],
 )
 def test_a_search_that_can_find_nothing_looks_for_nothing(session: Session, criteria: Criteria, name: str) -> None:
@@ -159,6 +168,29 @@ def test_a_count_that_takes_too_long_says_at_least(session: Session, monkeypatch
     settings.cache_clear()
     assert len(page.rows) == 10
     assert (page.total, page.total_is_exact) == (11, False)
+
+
+def test_an_attribute_that_is_not_indexed_is_sampled_and_an_indexed_one_is_not(session: Session) -> None:
+    found = lookup.look_up(session, Criteria(attributes=(CT, ("PixelSpacing", "0.5"))))
+
+    assert {key for key in found if key[0] in ("attribute", "share")} == {
+        ("attribute", "attributes0"),
+        ("share", "attributes1"),
+    }
+
+
+def test_a_range_of_too_many_values_is_looked_for_in_the_rows(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dates = Criteria(attribute_ranges=(AttributeRange("StudyDate", "2017", "2017"),), exact_tags=(POPULAR,))
+    by_index = search.find(session, dates, Window(100))
+    monkeypatch.setattr(lookup, "MOST_VALUES", 300)
+
+    by_rows = search.find(session, dates, Window(100))
+
+    assert lookup.look_up(session, dates).keys() >= {("share", "attribute_ranges0")}
+    assert by_rows == by_index
+    assert len(by_rows.rows) == 100
 
 
 def test_the_total_of_one_tag_is_the_count_that_is_kept(session: Session) -> None:

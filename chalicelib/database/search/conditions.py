@@ -18,11 +18,10 @@ from chalicelib.database.search.lookup import (
     NOTHING,
     SAMPLE,
     Found,
-    RowCondition,
     look_up,
-    row_conditions,
     texts,
 )
+from chalicelib.database.search.pairs import RowCondition, row_conditions
 from chalicelib.database.tables import Status, first_id_at
 
 FEW_IDS = 8

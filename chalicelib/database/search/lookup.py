@@ -1,7 +1,5 @@
-"""One statement that looks up all that the criteria name: ids of tags, and how many images there are between which."""
+"""Looks up, in a statement or two, all that the criteria name: ids of tags, and how many images between which."""
 
-import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -10,11 +8,16 @@ from sqlalchemy.orm import Session
 
 from chalicelib.config import settings
 from chalicelib.database import ranges
+from chalicelib.database.search import pairs
 from chalicelib.database.search.criteria import Criteria
+from chalicelib.database.search.pairs import RowCondition, row_conditions
 from chalicelib.database.tags import like
 
 FEW_TAGS = 32
 """For a pattern of no more tags than this the oldest and the newest image are looked up."""
+
+MOST_VALUES = 20_000
+"""For a range of more values than this the index is not used: rows are looked at as if there were none."""
 
 LAST_ID = 2**63 - 1
 
@@ -42,16 +45,6 @@ class Found(NamedTuple):
     """All its images are between these. None: there is none; or it has more than FEW_TAGS tags."""
     packed: bool = False
     """Whether the tag's links are in packed_links too."""
-
-
-class RowCondition(NamedTuple):
-    name: str
-    """Of what is looked up, without quotes."""
-    parameter: str
-    """That asks for it."""
-    holds: str
-    """What must hold in an image's row, with `@.` before its columns."""
-    is_range: bool = False
 
 
 NOTHING = Found("{}", 0, 0, None, None)
@@ -87,7 +80,7 @@ _ATTRIBUTE = """
             coalesce(sum(h.image_count), 0)::bigint AS images
         FROM indexed_attributes k LEFT JOIN hidden_tags h ON h.keyword = k.keyword AND {chosen}
         WHERE k.keyword = %({name}_keyword)s AND k.position = 0 AND k.removed_at IS NULL AND {can_be_indexed}
-        GROUP BY k.keyword
+        GROUP BY k.keyword HAVING count(*) <= {most}
     ) v CROSS JOIN LATERAL (
         SELECT min(l.oldest) AS oldest, max(l.newest) AS newest
         FROM unnest(CASE WHEN cardinality(v.tag_ids) <= {few} THEN v.tag_ids END) AS u (tag_id)
@@ -104,17 +97,11 @@ _SHARE = """
     SELECT 'share', '{name}', '{{}}', 0, count(*) FILTER (WHERE {holds}) * 1000 / greatest(1, count(*)),
         NULL::bigint, NULL::bigint, false
     FROM (SELECT min(id) AS first, max(id) - min(id) + 1 AS span FROM images WHERE deleted_at IS NULL) e
-    CROSS JOIN generate_series(1, CASE WHEN {is_indexed} THEN 0 ELSE {places} END) AS p (place)
+    CROSS JOIN generate_series(1, {places}) AS p (place)
     CROSS JOIN LATERAL (
         SELECT metadata, attributes FROM images
         WHERE deleted_at IS NULL AND id < e.first + e.span / {places} * p.place ORDER BY id DESC LIMIT {rows}
     ) r"""
-
-_IS_INDEXED = """(
-        SELECT EXISTS (
-            SELECT FROM indexed_attributes WHERE keyword = %({name}_keyword)s AND position = 0 AND removed_at IS NULL
-        )
-    )"""
 
 _CAN_BE_INDEXED = "(SELECT bool_and(octet_length(v::text) <= 1000) FROM unnest(%({name}_values)s::jsonb[]) v)"
 
@@ -144,10 +131,17 @@ def look_up(session: Session, criteria: Criteria) -> Mapping[tuple[str, str], Fo
     branches = list(_branches(criteria))
     if not branches:
         return {}
-    parameters: dict[str, Any] = {**texts(criteria), **_indexed(criteria), "names": _names(criteria)}
+    found = _asked(session, criteria, [*branches, _IMAGES])
+    unknown = [
+        each for each in row_conditions(criteria) if not {("attribute", each.name), ("share", each.name)} & found.keys()
+    ]
+    return found | _asked(session, criteria, [_share(each) for each in unknown]) if unknown else found
+
+
+def _asked(session: Session, criteria: Criteria, branches: list[str]) -> dict[tuple[str, str], Found]:
+    parameters: dict[str, Any] = {**texts(criteria), **pairs.of_the_index(criteria), "names": _names(criteria)}
     statement = f"SET LOCAL statement_timeout = {settings().search_timeout_seconds * 1000}; "
-    statement += " UNION ALL ".join([*branches, _IMAGES])
-    rows = session.connection().exec_driver_sql(statement, parameters)
+    rows = session.connection().exec_driver_sql(statement + " UNION ALL ".join(branches), parameters)
     return {(kind, name): Found(*rest) for kind, name, *rest in rows}
 
 
@@ -168,21 +162,22 @@ def _branches(criteria: Criteria) -> Iterator[str]:
     if len(_names(criteria)) + (criteria.tag_id is not None) + len(criteria.attributes) > 1:
         yield _PACKED.format(most=MOST_CHANGES)
     yield from _of_attributes(criteria)
-    for each in row_conditions(criteria):
-        is_indexed = "false" if each.name.startswith("metadata") else _IS_INDEXED.format(name=each.name)
-        holds = each.holds.replace("@.", "r.")
-        yield _SHARE.format(name=each.name, holds=holds, is_indexed=is_indexed, places=PLACES, rows=ROWS_EACH)
+    yield from (_share(each) for each in row_conditions(criteria) if not each.may_be_indexed)
+
+
+def _share(wanted: RowCondition) -> str:
+    return _SHARE.format(name=wanted.name, holds=wanted.holds.replace("@.", "r."), places=PLACES, rows=ROWS_EACH)
 
 
 def _of_attributes(criteria: Criteria) -> Iterator[str]:
-    for name, _ in _named(criteria, "attributes"):
-        chosen = f"h.value = ANY (%({name}_values)s::jsonb[])"
-        yield _ATTRIBUTE.format(
-            name=name, chosen=chosen, can_be_indexed=_CAN_BE_INDEXED.format(name=name), few=FEW_TAGS
-        )
-    for name, wanted in _named(criteria, "attribute_ranges"):
-        chosen = ranges.of_hidden_tags(wanted, name)
-        yield _ATTRIBUTE.format(name=name, chosen=chosen, can_be_indexed="true", few=FEW_TAGS)
+    for name, _ in pairs.named(criteria, "attributes"):
+        yield _attribute(name, f"h.value = ANY (%({name}_values)s::jsonb[])", _CAN_BE_INDEXED.format(name=name))
+    for name, wanted in pairs.named(criteria, "attribute_ranges"):
+        yield _attribute(name, ranges.of_hidden_tags(wanted, name))
+
+
+def _attribute(name: str, chosen: str, can_be_indexed: str = "true") -> str:
+    return _ATTRIBUTE.format(name=name, chosen=chosen, can_be_indexed=can_be_indexed, few=FEW_TAGS, most=MOST_VALUES)
 
 
 def _names(criteria: Criteria) -> list[str]:
@@ -193,58 +188,9 @@ def _patterns(criteria: Criteria) -> Iterator[int]:
     return (number for number, pattern in enumerate(criteria.match_tags) if not ANYTHING.fullmatch(pattern))
 
 
-def _named(criteria: Criteria, kind: str) -> Iterator[tuple[str, Any]]:
-    """Pairs or ranges, each with a name for what is looked up of it."""
-    return ((f"{kind}{number}", each) for number, each in enumerate(getattr(criteria, kind)))
-
-
-def row_conditions(criteria: Criteria) -> Iterator[RowCondition]:
-    for column in ("metadata", "attributes"):
-        for name, (key, value) in _named(criteria, column):
-            meant = range(len(_documents(column, key, value)))
-            holds = "(" + " OR ".join(f"@.{column} @> %({name}_{each})s::jsonb" for each in meant) + ")"
-            yield RowCondition(name, f"{column}.{key}", holds)
-    for name, wanted in _named(criteria, "attribute_ranges"):
-        yield RowCondition(name, ranges.parameter(wanted), f"@.attributes @? %({name}_path)s::jsonpath", is_range=True)
-
-
-def _documents(column: str, key: str, value: str) -> list[str]:
-    """JSON, one of which is in the column if the value is there; attributes may have several values."""
-    meant = meanings(value)
-    return [
-        json.dumps({key: each}) for each in (meant if column == "metadata" else [*meant, *([one] for one in meant)])
-    ]
-
-
-def _indexed(criteria: Criteria) -> dict[str, Any]:
-    """For the placeholders of what an index of attributes is asked."""
-    found: dict[str, Any] = {}
-    for name, (keyword, value) in _named(criteria, "attributes"):
-        found |= {f"{name}_keyword": keyword, f"{name}_values": [json.dumps(each) for each in meanings(value)]}
-    for name, wanted in _named(criteria, "attribute_ranges"):
-        found |= {f"{name}_{part}": getattr(wanted, part) for part in wanted._fields}
-    return found
-
-
 def texts(criteria: Criteria) -> dict[str, str]:
     """What the caller wrote, for the placeholders."""
     found = {f"pattern{number}": like(criteria.match_tags[number]) for number in _patterns(criteria)}
     if criteria.created_by is not None:
         found["created_by"] = criteria.created_by
-    for column in ("metadata", "attributes"):
-        for name, pair in _named(criteria, column):
-            found |= {f"{name}_{number}": document for number, document in enumerate(_documents(column, *pair))}
-    for name, wanted in _named(criteria, "attribute_ranges"):
-        found[f"{name}_path"] = ranges.path(wanted)
-    return found
-
-
-def meanings(value: str) -> list[Any]:
-    """The JSON scalars that a value in a query stands for."""
-    try:
-        scalar = json.loads(value, parse_constant=str)
-    except (ValueError, RecursionError):
-        return [value]
-    if isinstance(scalar, str | list | dict) or (isinstance(scalar, float) and not math.isfinite(scalar)):
-        return [value]
-    return [value, scalar]
+    return found | pairs.of_rows(criteria)

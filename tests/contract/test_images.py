@@ -39,7 +39,7 @@ FILENAMES = [
     "it's *(1)! [a]{b}.dcm",
     " surrounded by spaces ",
     "no extension",
-    "..",
+    "...",
     ".hidden",
     "a+b&c=d?e#f.dcm",
     "e\u0301 decomposed.dcm",

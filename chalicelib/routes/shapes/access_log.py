@@ -105,7 +105,7 @@ class AccessRecord(Answer):
         str,
         says(
             "The path as it was sent; in place of anything but an id stands its name, as `{name}` for that of a tag.",
-            "/v1/images/246471733248007/tags/{name}",
+            "/v1/images/246471733248007",
         ),
     ]
     status: Annotated[int, says("The HTTP status of the answer.", 200)]

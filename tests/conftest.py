@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import pytest
 
 from infrastructure import packaging
+from tests import privacy
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,6 +38,11 @@ os.environ |= {
 }
 
 Value = TypeVar("Value")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks at what all the others have left comes last."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
 
 
 def eventually(condition: Callable[[], Value], within: float = 20, of: str = "the condition") -> Value:
@@ -106,4 +112,5 @@ def running_stack() -> Iterator[dict[str, Any]]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=30)
+            privacy.found += privacy.leaks(state)
             shutil.rmtree(home)

@@ -31,7 +31,7 @@ def check_size(request: Request, most: int) -> None:
 def check_encoding(request: Request) -> None:
     """Nothing is ever inflated: a small body may become more than there is room for."""
     given = request.headers.get("content-encoding", "")
-    if given.strip().lower() not in ("", "identity"):
+    if request.raw_body and given.strip().lower() not in ("", "identity"):
         raise UnsupportedMediaType(
             "The body has a Content-Encoding; send it as it is, without compression, and without this header."
         )

@@ -88,6 +88,7 @@ def _path(path: str, route: str) -> str:
     above all, may be a patient's."""
     given = path.split("/")
     for place, segment in enumerate(route.split("/"), start=1):
-        if segment.startswith("{") and not re.fullmatch("[0-9]{1,19}", given[place]):
+        is_id = segment.endswith("_id}") and re.fullmatch("[0-9]{1,19}", given[place])
+        if segment.startswith("{") and not is_id:
             given[place] = segment
     return "/".join(given)

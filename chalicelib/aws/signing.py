@@ -50,7 +50,7 @@ def presigned_get(
         f"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={pen.credential}&X-Amz-Date={moment}"
         f"&X-Amz-Expires={seconds}{pen.token}&X-Amz-SignedHeaders=host"
         f"&response-content-disposition={quote(disposition, safe='')}"
-        f"&response-content-type={quote(content_type, safe='')}"
+        f"&response-content-type={_quoted(content_type)}"
     )
     request = f"GET\n{place.path}{path}\n{query}\nhost:{place.host}\n\nhost\nUNSIGNED-PAYLOAD"
     return f"{place.url}{path}?{query}&X-Amz-Signature={pen.sign(moment, request)}"
@@ -82,6 +82,11 @@ def presigned_connect(credentials: Credentials, region: str, host: str, user: st
     )
     request = f"GET\n/\n{query}\nhost:{host}\n\nhost\n{hashlib.sha256(b'').hexdigest()}"
     return f"{host}/?{query}&X-Amz-Signature={pen.sign(moment, request)}"
+
+
+@lru_cache(maxsize=64)
+def _quoted(content_type: str) -> str:
+    return quote(content_type, safe="")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -86,6 +87,7 @@ def presigned_download(key: str, filename: str, content_type: str) -> PresignedD
     return PresignedDownload(url, now + seconds)
 
 
+@lru_cache(maxsize=64)
 def inert_type(declared: str) -> str:
     """The declared type without its parameters; of one that is not known to be harmless, that of mere bytes."""
     kind = declared.partition(";")[0].strip().lower()

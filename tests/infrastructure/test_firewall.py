@@ -56,3 +56,4 @@ def test_the_database_logs_no_values_of_statements_that_fail(dev: Template) -> N
     set_to = dev.one("AWS::RDS::DBClusterParameterGroup")["Parameters"]
 
     assert (set_to["log_min_error_statement"], set_to["log_error_verbosity"]) == ("panic", "terse")
+    assert set_to["log_min_duration_statement"] == "-1"

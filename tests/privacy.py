@@ -1,5 +1,5 @@
-"""What no log line may hold: scanned for in the logs of every stack that the tests start, when it ends, and by the last
-test of all in those of the one that is still running."""
+"""What no log line may hold. Scanned are the logs of every stack that `running_stack` starts, when it ends; and by the
+last test of all those of the one that is still running."""
 
 import json
 import re

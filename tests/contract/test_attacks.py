@@ -10,7 +10,7 @@ import pytest
 from local.tokens import password_token
 from tests.conftest import eventually, running_stack
 from tests.contract.attacks import ATTACKS, Attack, World
-from tests.contract.builders import Record
+from tests.contract.builders import NO_IMAGE, Record
 from tests.contract.fingerprint import fingerprint, reading
 from tests.contract.forgeries import Pool
 from tests.contract.raw_http import Answer, ask
@@ -107,6 +107,22 @@ def test_an_attack_is_refused_changes_nothing_and_is_logged(
     assert ("www-authenticate" in answer.headers) == (attack.status == 401)
     assert fingerprint(database) == before
     assert_logged(stack, log, answer)
+
+
+@pytest.mark.parametrize("path", ["/images/{}", "/images/{}/restore", "/images/{}/tags/ct", "/images/{}/upload"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "POST"])
+def test_who_may_not_change_an_image_does_not_learn_whether_it_is_there(
+    stack: dict[str, Any], world: World, method: str, path: str
+) -> None:
+    headers = [("Authorization", f"Bearer {world.token('viewer')}")]
+
+    problems = []
+    for image_id in (world.image_id, world.binned_id, NO_IMAGE):
+        answer = ask(stack["api_url"], method, f"/v1{path.format(image_id)}", headers)
+        problems.append(answer.json() | {"request_id": "", "status": answer.status})
+
+    assert problems[0]["status"] in {403, 404}
+    assert problems == [problems[0]] * 3
 
 
 def test_what_the_attacks_failed_to_do_can_be_done(stack: dict[str, Any], world: World, database: Any) -> None:

@@ -22,15 +22,31 @@ _SQL = " UNION ALL ".join(
 )
 
 
+Fingerprint = dict[str, tuple[int, int]]
+
+
+class Watch:
+    """Looks at the rows again only if some transaction has written since it last did."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._written = -1
+        self._seen: Fingerprint = {}
+
+    def look(self) -> Fingerprint:
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+            (written,) = cursor.fetchone()
+            if written != self._written:
+                self._written = written
+                cursor.execute(_SQL)
+                self._seen = {name: (count, int(total or 0)) for name, count, total in cursor.fetchall()}
+        return self._seen
+
+
 @contextmanager
-def reading(database_url: str) -> Iterator[Any]:
+def watching(database_url: str) -> Iterator[Watch]:
     connection = psycopg2.connect(database_url)
     connection.autocommit = True
-    yield connection
+    yield Watch(connection)
     connection.close()
-
-
-def fingerprint(connection: Any) -> dict[str, tuple[int, int]]:
-    with connection.cursor() as cursor:
-        cursor.execute(_SQL)
-        return {name: (count, int(total or 0)) for name, count, total in cursor.fetchall()}

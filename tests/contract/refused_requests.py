@@ -11,11 +11,12 @@ import schemathesis
 from schemathesis import Case, HookContext, Response
 from schemathesis.checks import CheckContext
 
-from tests.contract.fingerprint import fingerprint
+from tests.contract.fingerprint import Watch
 
 _database = psycopg2.connect(os.environ["OF_STACK"])
 _database.autocommit = True
-_seen = fingerprint(_database)
+_watch = Watch(_database)
+_seen = _watch.look()
 _sent = 0
 _changed: set[int] = set()
 """Refused requests that changed something, by the identity of their answers."""
@@ -24,7 +25,7 @@ _changed: set[int] = set()
 @schemathesis.hook
 def after_call(_: HookContext, __: Case[Any], response: Response) -> None:
     global _seen, _sent
-    before, _seen, _sent = _seen, fingerprint(_database), _sent + 1
+    before, _seen, _sent = _seen, _watch.look(), _sent + 1
     if response.status_code >= 400 and before != _seen:
         _changed.add(id(response))
 

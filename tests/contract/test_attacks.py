@@ -11,7 +11,7 @@ from local.tokens import password_token
 from tests.conftest import eventually, running_stack
 from tests.contract.attacks import ATTACKS, Attack, World
 from tests.contract.builders import NO_IMAGE, Record
-from tests.contract.fingerprint import fingerprint, reading
+from tests.contract.fingerprint import Watch, watching
 from tests.contract.forgeries import Pool
 from tests.contract.raw_http import Answer, ask
 
@@ -43,9 +43,9 @@ def of_newcomer(stack: dict[str, Any], pool: Pool, method: str, path: str, body:
 
 
 @pytest.fixture(scope="module")
-def database(stack: dict[str, Any]) -> Iterator[Any]:
-    with reading(stack["database_url"]) as connection:
-        yield connection
+def database(stack: dict[str, Any]) -> Iterator[Watch]:
+    with watching(stack["database_url"]) as watch:
+        yield watch
 
 
 class Log:
@@ -93,10 +93,10 @@ def test_there_are_hundreds_of_attacks_and_no_two_are_the_same() -> None:
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.sentence)
 def test_an_attack_is_refused_changes_nothing_and_is_logged(
-    stack: dict[str, Any], world: World, database: Any, log: Log, attack: Attack
+    stack: dict[str, Any], world: World, database: Watch, log: Log, attack: Attack
 ) -> None:
     request = attack.request(world)
-    before = fingerprint(database)
+    before = database.look()
 
     answer = ask(stack["api_url"], request.method, request.target, request.headers, request.body)
 
@@ -105,7 +105,7 @@ def test_an_attack_is_refused_changes_nothing_and_is_logged(
     assert answer.headers["content-type"] == "application/problem+json"
     assert (problem["status"], problem["request_id"]) == (attack.status, answer.headers["x-request-id"])
     assert ("www-authenticate" in answer.headers) == (attack.status == 401)
-    assert fingerprint(database) == before
+    assert database.look() == before
     assert_logged(stack, log, answer)
 
 
@@ -125,10 +125,10 @@ def test_who_may_not_change_an_image_does_not_learn_whether_it_is_there(
     assert problems == [problems[0]] * 3
 
 
-def test_what_the_attacks_failed_to_do_can_be_done(stack: dict[str, Any], world: World, database: Any) -> None:
-    before = fingerprint(database)
+def test_what_the_attacks_failed_to_do_can_be_done(stack: dict[str, Any], world: World, database: Watch) -> None:
+    before = database.look()
 
     answer = of_newcomer(stack, world.pool, "DELETE", f"/images/{world.image_id}")
 
     assert answer.status == 204
-    assert fingerprint(database) != before
+    assert database.look() != before

@@ -4,6 +4,7 @@ breaks. How many: HOSTILE_REQUESTS=10000."""
 import http.client
 import os
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.contract import raw_http
-from tests.contract.fingerprint import fingerprint, reading
+from tests.contract.fingerprint import Watch, watching
 from tests.contract.routes import ROUTES
 
 EXAMPLES = int(os.environ.get("HOSTILE_REQUESTS", "300"))
@@ -91,6 +92,12 @@ BODIES = st.one_of(
 )
 
 
+@pytest.fixture(scope="module")
+def database(stack: dict[str, Any]) -> Iterator[Watch]:
+    with watching(stack["database_url"]) as watch:
+        yield watch
+
+
 @given(
     method=METHODS,
     path=PATHS,
@@ -109,6 +116,7 @@ BODIES = st.one_of(
 def test_whatever_bytes_come_nothing_of_ours_breaks(  # noqa: PLR0917 (hypothesis fills them in)
     stack: dict[str, Any],
     editor: Client,
+    database: Watch,
     method: str,
     path: str,
     query: str,
@@ -120,13 +128,12 @@ def test_whatever_bytes_come_nothing_of_ours_breaks(  # noqa: PLR0917 (hypothesi
         headers = [("Authorization", editor.headers["Authorization"]), *headers]
     headers, body = _complete(headers, body)
     request = raw_http.head(urlsplit(stack["api_url"]).netloc, method, path + query, headers, body) + body
-    with reading(stack["database_url"]) as database:
-        before = fingerprint(database)
+    before = database.look()
 
-        answer = _answer(stack, request, method)
+    answer = _answer(stack, request, method)
 
-        if answer is None or answer.status >= 400:
-            assert fingerprint(database) == before
+    if answer is None or answer.status >= 400:
+        assert database.look() == before
     assert answer is None or answer.status < 500, answer
 
 

@@ -75,7 +75,7 @@ def _entry(request: Request, status: int, touched: Touched, started: float) -> E
         user_agent=(identity.get("userAgent") or "")[:MAX_USER_AGENT],
         method=request.method,
         route=request.context["resourcePath"],
-        path=_path(request.context["path"], request.context["resourcePath"]),
+        path=_path(request),
         status=status,
         duration_ms=round((time.time() - started) * 1000),
         image_ids=list(touched.image_ids),
@@ -83,12 +83,11 @@ def _entry(request: Request, status: int, touched: Touched, started: float) -> E
     )
 
 
-def _path(path: str, route: str) -> str:
+def _path(request: Request) -> str:
     """With ids as they were sent; of any other value only its name: whatever a caller writes there, the name of a tag
     above all, may be a patient's."""
-    given = path.split("/")
-    for place, segment in enumerate(route.split("/"), start=1):
-        is_id = segment.endswith("_id}") and re.fullmatch("[0-9]{1,19}", given[place])
-        if segment.startswith("{") and not is_id:
-            given[place] = segment
-    return "/".join(given)
+    shown: str = request.context["resourcePath"]
+    for name, value in (request.uri_params or {}).items():
+        if name.endswith("_id") and re.fullmatch("[0-9]{1,19}", value):
+            shown = shown.replace(f"{{{name}}}", value)
+    return f"/{request.context['path'].split('/')[1]}{shown}"

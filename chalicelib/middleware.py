@@ -1,5 +1,6 @@
 """What happens around every request: its id, its log line, its access record, and problems for errors."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -74,9 +75,19 @@ def _entry(request: Request, status: int, touched: Touched, started: float) -> E
         user_agent=(identity.get("userAgent") or "")[:MAX_USER_AGENT],
         method=request.method,
         route=request.context["resourcePath"],
-        path=request.context["path"],
+        path=_path(request),
         status=status,
         duration_ms=round((time.time() - started) * 1000),
         image_ids=list(touched.image_ids),
         tag_ids=list(touched.tag_ids),
     )
+
+
+def _path(request: Request) -> str:
+    """With ids as they were sent; of any other value only its name: whatever a caller writes there, the name of a tag
+    above all, may be a patient's."""
+    shown: str = request.context["resourcePath"]
+    for name, value in (request.uri_params or {}).items():
+        if name.endswith("_id") and re.fullmatch("[0-9]{1,19}", value):
+            shown = shown.replace(f"{{{name}}}", value)
+    return f"/{request.context['path'].split('/')[1]}{shown}"

@@ -64,6 +64,12 @@ ACCESS_LOG_TTL = "expires"
 GATEWAY_TIMEOUT_SECONDS = 29
 GATEWAY_PAYLOAD_BYTES = 10 * 1024 * 1024
 LAMBDA_PAYLOAD_BYTES = 6 * 1024 * 1024
+GATEWAY_HEAD_BYTES = 10_240
+"""Of the request line and the headers together; API Gateway's own limit."""
+
+REQUESTS_PER_CALLER = 300_000
+RATE_SECONDS = 300
+"""So many requests in so long a time are what one caller may make; then the answer is 429."""
 
 GATEWAY_RESPONSES = {
     "MISSING_AUTHENTICATION_TOKEN": (
@@ -83,7 +89,7 @@ GATEWAY_RESPONSES = {
         413,
         "payload-too-large",
         "Payload too large",
-        "The request is larger than the gateway takes. Register the image with POST /v1/images and PUT it to its URL.",
+        "This has over 10,240 bytes of headers or 10 MB of body. Register an image with POST /v1/images and PUT it.",
     ),
     "THROTTLED": (
         429,

@@ -2,21 +2,31 @@
 
 import asyncio
 import json
+import math
 import os
 import socket
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
 
-from infrastructure.resources import GATEWAY_PAYLOAD_BYTES, GATEWAY_TIMEOUT_SECONDS, LAMBDA_PAYLOAD_BYTES
+from infrastructure.resources import (
+    GATEWAY_PAYLOAD_BYTES,
+    GATEWAY_TIMEOUT_SECONDS,
+    LAMBDA_PAYLOAD_BYTES,
+    RATE_SECONDS,
+    REQUESTS_PER_CALLER,
+)
 from local import Trouble, proxy_event
-from local.api import Api, Method
+from local.api import Api, Match, Method
 from local.authorizer import Authorizer, Claims, Keys, Unauthorized
 from local.proxy_event import Request
 from local.proxy_response import Answer, MalformedResponse, preflight, problem, translated
+from local.rates import Rates
+from local.refusals import Refused, check_head, tell
 from local.workers import WorkerFailed, Workers
 
 Scope = dict[str, Any]
@@ -24,34 +34,38 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-class Refused(Exception):
-    """The gateway answers itself, with one of GATEWAY_RESPONSES."""
-
-
 class Gateway:
     def __init__(
-        self, api: Api, authorizer: Authorizer, workers: Workers, timeout: float = GATEWAY_TIMEOUT_SECONDS
+        self,
+        api: Api,
+        authorizer: Authorizer,
+        workers: Workers,
+        rates: Rates,
+        timeout: float = GATEWAY_TIMEOUT_SECONDS,
     ) -> None:
         self._api = api
         self._authorizer = authorizer
         self._workers = workers
+        self._rates = rates
         self._timeout = timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = _request(scope)
+        match, caller = self._api.find(request.raw_path), Caller()
         try:
-            answer = await self._answer(request, receive)
+            check_head(request)
+            answer = await self._answer(request, match, caller, receive)
         except Refused as refusal:
-            answer = problem(str(refusal), request.id, self._api)
+            answer = problem(refusal.kind, request.id, self._api, refusal.retry_after)
+            tell(request, refusal, match.resource.path if match else None, caller.id)
         except Exception:  # noqa: BLE001  a bug of ours; the caller gets an answer in the usual shape all the same
             _say(request.id, traceback.format_exc())
             answer = problem("INTEGRATION_FAILURE", request.id, self._api)
         await _send(send, answer)
 
-    async def _answer(self, request: Request, receive: Receive) -> Answer:
+    async def _answer(self, request: Request, match: Match | None, caller: "Caller", receive: Receive) -> Answer:
         if request.method == "GET" and (page := self._page(request)):
             return page
-        match = self._api.find(request.raw_path)
         if match is None:
             raise Refused("MISSING_AUTHENTICATION_TOKEN")
         if request.method == "OPTIONS" and match.resource.cors:
@@ -59,8 +73,10 @@ class Gateway:
         method = match.resource.methods.get(request.method)
         if method is None:
             raise Refused("MISSING_AUTHENTICATION_TOKEN")
-        _check_declared_size(request)
         claims = await self._authorize(request, method)
+        caller.identify(claims)
+        if wait := self._rates.wait(caller.id or ""):
+            raise Refused("THROTTLED", math.ceil(wait))
         body = await _body(receive)
         event = proxy_event.build(request, match, claims, body, self._api.binary_types)
         return await self._invoke(event, request.id)
@@ -99,6 +115,16 @@ class Gateway:
             raise Refused("INTEGRATION_FAILURE") from None
 
 
+@dataclass
+class Caller:
+    """Of one request; nobody, before its token was looked at."""
+
+    id: str | None = None
+
+    def identify(self, claims: Claims | None) -> None:
+        self.id = str(claims.get("sub") or claims.get("client_id")) if claims else None
+
+
 def _request(scope: Scope) -> Request:
     return Request(
         method=scope["method"],
@@ -108,12 +134,6 @@ def _request(scope: Scope) -> Request:
         client=scope["client"][0],
         port=scope["server"][1],
     )
-
-
-def _check_declared_size(request: Request) -> None:
-    declared = "".join(request.header("content-length")[-1:])
-    if declared.isdigit() and int(declared) > GATEWAY_PAYLOAD_BYTES:
-        raise Refused("REQUEST_TOO_LARGE")
 
 
 async def _body(receive: Receive) -> bytes:
@@ -150,6 +170,10 @@ def _authorizer() -> Authorizer:
     return Authorizer(keys, f"https://cognito-idp.{region}.amazonaws.com/{pool_id}")
 
 
+def _rates() -> Rates:
+    return Rates(int(os.environ.get("REQUESTS_PER_CALLER", REQUESTS_PER_CALLER)), RATE_SECONDS)
+
+
 async def serve(listener: socket.socket, ready: int, count: int, keep_open: tuple[int, ...]) -> int:
     """Writes one line to `ready`: empty when it serves, else why not."""
     workers = Workers(keep_open)
@@ -159,7 +183,7 @@ async def serve(listener: socket.socket, ready: int, count: int, keep_open: tupl
         os.write(ready, f"{trouble}\n".encode())
         return 1
     config = uvicorn.Config(
-        Gateway(api, _authorizer(), workers),
+        Gateway(api, _authorizer(), workers, _rates()),
         http="httptools",
         loop="asyncio",
         ws="none",

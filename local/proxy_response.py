@@ -34,7 +34,7 @@ def translated(response: bytes) -> Answer:
         raise MalformedResponse(str(error)) from None
 
 
-def problem(kind: str, request_id: str, api: Api) -> Answer:
+def problem(kind: str, request_id: str, api: Api, retry_after: int | None = None) -> Answer:
     """One of GATEWAY_RESPONSES."""
     status, slug, title, detail = GATEWAY_RESPONSES[kind]
     content = {
@@ -47,6 +47,8 @@ def problem(kind: str, request_id: str, api: Api) -> Answer:
     headers = [("Content-Type", "application/problem+json"), ("X-Request-Id", request_id)]
     if kind == "UNAUTHORIZED":
         headers.append(("WWW-Authenticate", "Bearer"))
+    if retry_after is not None:
+        headers.append(("Retry-After", str(retry_after)))
     shared = ("Access-Control-Allow-Origin", "Access-Control-Expose-Headers")
     headers += [(name, api.cors[name]) for name in shared if name in api.cors]
     return Answer(status, headers, json.dumps(content).encode())

@@ -16,13 +16,14 @@ class Explanation:
 
 EXPLANATIONS = {
     "malformed-request": Explanation(
-        "The body cannot be read as JSON, or a parameter is not what HTTP allows.",
+        "The body cannot be read as JSON, is nested too deeply, has a number too long to be one, or is not UTF-8; or a"
+        " parameter is not what HTTP allows.",
         "Send JSON in UTF-8, with `Content-Type: application/json`. `detail` says where the reading stopped.",
         errors.MalformedRequest("The body is not JSON: EOF while parsing an object at line 1 column 12."),
     ),
     "invalid-request": Explanation(
-        "A field or parameter has a value that is not taken, is missing, or is not known. Unknown ones are refused, so"
-        " that a typing error does not search for something else.",
+        "A field or parameter has a value that is not taken, is missing, is given twice, or is not known. Unknown ones"
+        " are refused, so that a typing error does not search for something else.",
         "Each entry of `errors` names a field, in the body or the query, and what is wrong with it. Correct them and"
         " send the request again; the same request would fail again.",
         errors.InvalidRequest.of("limit", "Input should be less than or equal to 100"),
@@ -47,7 +48,8 @@ EXPLANATIONS = {
     ),
     "image-not-found": Explanation(
         "There is no image with this id, or it is in the bin.",
-        "If it was deleted in the last 30 days, `POST /v1/images/{image_id}/restore` brings it back.",
+        "If it was deleted in the last 30 days, `POST /v1/images/{image_id}/restore` brings it back, for who created it"
+        " and for admins.",
         errors.ImageNotFound(246_471_733_248_007),
     ),
     "tag-not-found": Explanation(
@@ -91,21 +93,23 @@ EXPLANATIONS = {
     ),
     "payload-too-large": Explanation(
         "The request is larger than the service or the gateway before it takes: 3,960,000 bytes for an upload in one"
-        " request.",
-        "Register the image with `POST /v1/images` and PUT the file to the URL that this gives.",
+        " request, 1,000,000 for any other JSON, 10,240 for the request line and the headers together.",
+        "Register the image with `POST /v1/images` and PUT the file to the URL that this gives. Tags that make the"
+        " request line too long go into the JSON of an upload.",
         errors.PayloadTooLarge(
             "This takes at most 3960000 bytes; for a larger file register the image with POST /v1/images and PUT the"
             " file to the URL that this gives."
         ),
     ),
     "unsupported-media-type": Explanation(
-        "The body has a `Content-Type` that this call does not take.",
-        "Send JSON as `application/json`; `detail` names the types that are taken.",
+        "The body has a `Content-Type` that this call does not take, or a `Content-Encoding`: none is taken.",
+        "Send JSON as `application/json`, uncompressed; `detail` names the types that are taken.",
         errors.UnsupportedMediaType("The body is of type text/plain; this takes application/json."),
     ),
     "too-many-requests": Explanation(
-        "Requests come faster than the limit.",
-        "Wait a little and try again, longer after each refusal, by a random part of the time.",
+        "Requests come faster than the limit: 300,000 in five minutes for one caller, and a limit of all together.",
+        "Wait for the seconds that `Retry-After` says and try again, longer after each refusal, by a random part of the"
+        " time.",
     ),
     "internal-error": Explanation(
         "Something went wrong on our side.",

@@ -17,6 +17,8 @@ REQUEST_ID = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 NO_SUCH_PATH = "not-found"
 """The one problem that no operation can have."""
 
+HEADERS_OF_GATEWAY = {401: ("WWW-Authenticate",), 429: ("Retry-After",)}
+
 
 @dataclass
 class FieldError(Answer):
@@ -63,7 +65,7 @@ def of_gateway() -> list[Problem]:
     """What any request may meet before, or instead of, the service; of several of a name the first."""
     firsts = {slug: (status, title, detail) for status, slug, title, detail in reversed(GATEWAY_RESPONSES.values())}
     return [
-        _problem(slug, HTTPStatus(status), title, Failure(detail), ("WWW-Authenticate",) if status == 401 else ())
+        _problem(slug, HTTPStatus(status), title, Failure(detail), HEADERS_OF_GATEWAY.get(status, ()))
         for slug, (status, title, detail) in firsts.items()
     ]
 

@@ -45,7 +45,7 @@ HEADERS: dict[str, Schema] = {
 }
 
 
-OF_BODIES = {400, 413, 415}
+OF_BODIES = {400, 415}
 """What the gateway says of a body; calls without one do not speak of it."""
 
 

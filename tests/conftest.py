@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import pytest
 
 from infrastructure import packaging
+from tests import privacy
 
 ROOT = Path(__file__).parents[1]
 
@@ -106,4 +107,6 @@ def running_stack() -> Iterator[dict[str, Any]]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=30)
+            leaks = privacy.leaks(state)
             shutil.rmtree(home)
+            assert leaks == [], "its logs hold what no log may hold"

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from chalicelib.aws import dynamodb
 from chalicelib.config import settings
+from chalicelib.errors import Unavailable
 
 Index = Literal["by_user", "by_day", "by_image", "by_tag"]
 
@@ -75,7 +76,7 @@ def write(entry: Entry) -> None:
 def find(
     index: Index, key: str | int, period: Period, limit: int, after: Position | None
 ) -> list[tuple[Entry, Position]]:
-    """Newest first."""
+    """Newest first. Raises Unavailable when DynamoDB does not answer."""
     name = _key_attribute(index)
     query = {
         "TableName": settings().access_log_table,
@@ -91,12 +92,19 @@ def find(
         query["ExclusiveStartKey"] = _serialized({name: key, **after._asdict()})
     items: list[dict[str, Any]] = []
     while len(items) < limit:
-        answer = dynamodb.call("Query", {**query, "Limit": limit - len(items)})
+        answer = _answer({**query, "Limit": limit - len(items)})
         items += map(_deserialized, answer["Items"])
         if "LastEvaluatedKey" not in answer:
             break
         query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]  # it stopped at 1 MB
     return [(_entry(item), _position(item)) for item in items]
+
+
+def _answer(query: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return dynamodb.call("Query", query)
+    except dynamodb.PassingError as error:
+        raise Unavailable("The access log cannot be read just now; try again.") from error
 
 
 def _items(entry: Entry) -> list[dict[str, Any]]:

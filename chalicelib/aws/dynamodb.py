@@ -29,11 +29,11 @@ def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
     content = json.dumps(request).encode()
     try:
         return _once(operation, content)
-    except _AgainError:
+    except PassingError:
         return _once(operation, content)
 
 
-class _AgainError(DynamoDbError):
+class PassingError(DynamoDbError):
     """Which may be otherwise the next time: above all, a connection that was closed while the process was frozen."""
 
 
@@ -45,12 +45,12 @@ def _once(operation: str, content: bytes) -> dict[str, Any]:
         status, said = answer.status, answer.read()
     except (OSError, http.client.HTTPException) as error:
         forget()
-        raise _AgainError(f"DynamoDB does not answer: {error!r}") from error
+        raise PassingError(f"DynamoDB does not answer: {error!r}") from error
     if status == 200:
         result: dict[str, Any] = json.loads(said)
         return result
     passing = status >= 500 or b"Throttling" in said or b"ThroughputExceeded" in said
-    failure = _AgainError if passing else DynamoDbError
+    failure = PassingError if passing else DynamoDbError
     raise failure(f"DynamoDB answered {status}: {said[:500].decode(errors='replace')}")
 
 

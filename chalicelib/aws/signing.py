@@ -38,8 +38,10 @@ def place_of(s3: Any, bucket: str) -> Place:
     return Place(f"{url.scheme}://{url.netloc}{path}", _host(url), path, tuple(scope))
 
 
-def presigned_get(place: Place, credentials: Credentials, key: str, disposition: str, seconds: int, now: int) -> str:
-    """Good for so many seconds from now; the answer will have this Content-Disposition."""
+def presigned_get(
+    place: Place, credentials: Credentials, key: str, disposition: str, content_type: str, seconds: int, now: int
+) -> str:
+    """Good for so many seconds from now; the answer will have this Content-Disposition and Content-Type."""
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     pen = _pen(credentials, moment[:8], place.scope)
     path = "/" + quote(key, safe="/")
@@ -48,6 +50,7 @@ def presigned_get(place: Place, credentials: Credentials, key: str, disposition:
         f"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={pen.credential}&X-Amz-Date={moment}"
         f"&X-Amz-Expires={seconds}{pen.token}&X-Amz-SignedHeaders=host"
         f"&response-content-disposition={quote(disposition, safe='')}"
+        f"&response-content-type={_quoted(content_type)}"
     )
     request = f"GET\n{place.path}{path}\n{query}\nhost:{place.host}\n\nhost\nUNSIGNED-PAYLOAD"
     return f"{place.url}{path}?{query}&X-Amz-Signature={pen.sign(moment, request)}"
@@ -79,6 +82,11 @@ def presigned_connect(credentials: Credentials, region: str, host: str, user: st
     )
     request = f"GET\n/\n{query}\nhost:{host}\n\nhost\n{hashlib.sha256(b'').hexdigest()}"
     return f"{host}/?{query}&X-Amz-Signature={pen.sign(moment, request)}"
+
+
+@lru_cache(maxsize=64)
+def _quoted(content_type: str) -> str:
+    return quote(content_type, safe="")
 
 
 @dataclass(frozen=True)

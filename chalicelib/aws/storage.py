@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +20,28 @@ from chalicelib.errors import Unavailable
 
 SINGLE_PUT_BYTES = 5 * 1024**3
 """S3's limit for one PUT; its limit for a part of a multipart upload is the same."""
+
+
+INERT_TYPES = frozenset(
+    {
+        "application/dicom",
+        "application/gzip",
+        "application/x-nifti",
+        "image/avif",
+        "image/bmp",
+        "image/gif",
+        "image/heic",
+        "image/heif",
+        "image/jp2",
+        "image/jpeg",
+        "image/jxl",
+        "image/png",
+        "image/tiff",
+        "image/webp",
+        "image/x-nifti",
+    }
+)
+"""Which no browser runs anything of. SVG and whatever else is XML is not among them."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +84,20 @@ def presigned_upload(key: str, size: int, content_type: str, checksum_sha256: st
     return PresignedUpload(url, headers, expires)
 
 
-def presigned_download(key: str, filename: str) -> PresignedDownload:
-    """A GET that saves the object under this filename."""
+def presigned_download(key: str, filename: str, content_type: str) -> PresignedDownload:
+    """A GET that saves the object under this filename, and that no browser takes for a page or a script."""
     seconds, now = settings().download_url_seconds, int(time.time())
     bucket = signing.place_of(s3(), settings().image_bucket)
-    url = signing.presigned_get(bucket, credentials(), key, content_disposition(filename), seconds, now)
+    disposition, inert = content_disposition(filename), inert_type(content_type)
+    url = signing.presigned_get(bucket, credentials(), key, disposition, inert, seconds, now)
     return PresignedDownload(url, now + seconds)
+
+
+@lru_cache(maxsize=64)
+def inert_type(declared: str) -> str:
+    """The declared type without its parameters; of one that is not known to be harmless, that of mere bytes."""
+    kind = declared.partition(";")[0].strip().lower()
+    return kind if kind in INERT_TYPES else "application/octet-stream"
 
 
 def content_disposition(filename: str) -> str:

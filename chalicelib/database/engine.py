@@ -13,7 +13,7 @@ from chalicelib.errors import TooCostly, Unavailable
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
     from sqlalchemy.exc import OperationalError
     from sqlalchemy.orm import Session
     from sqlalchemy.pool import ConnectionPoolEntry
@@ -32,7 +32,8 @@ def engine() -> "Engine":
     if url.password is not None:
         chosen = session_settings(settings().statement_timeout_seconds)
         arguments["options"] = " ".join(f"-c {name}={value}" for name, value in chosen.items())
-    made = create_engine(url, pool_size=1, max_overflow=0, connect_args=arguments)
+    made = create_engine(url, pool_size=1, max_overflow=0, connect_args=arguments, hide_parameters=True)
+    event.listen(made, "handle_error", _without_values)
     event.listen(made, "checkout", _ping_after_a_pause)
     event.listen(made, "checkin", _note_the_time)
     if url.password is None:
@@ -131,6 +132,14 @@ def timed_out(error: "OperationalError") -> bool:
     from psycopg2 import errorcodes
 
     return bool(getattr(error.orig, "pgcode", None) == errorcodes.QUERY_CANCELED)
+
+
+def _without_values(context: "ExceptionContext") -> None:
+    """What PostgreSQL writes below the first line of an error is the row, the key or the statement at fault, with what
+    callers wrote; errors are logged."""
+    for error in (context.original_exception, context.sqlalchemy_exception):
+        if error is not None and error.args:
+            error.args = (str(error.args[0]).partition("\n")[0], *error.args[1:])
 
 
 def _note_the_time(_: "DBAPIConnection", record: "ConnectionPoolEntry") -> None:

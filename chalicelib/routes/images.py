@@ -80,7 +80,7 @@ def restore(request: Request, image_id: ImageId) -> Versioned[ImageRecord]:
     """Bring an image back from the bin.
 
     With its tags, but for those that were deleted meanwhile. An image that is not in the bin stays as it is. Images
-    that someone else created take the permission `admin`."""
+    that someone else created take the permission `admin`; without it, one in the bin is not found."""
     with transaction() as session:
         image = service.restore(session, caller(request), image_id)
         return Versioned(ImageRecord.of(image), service.etag(image))

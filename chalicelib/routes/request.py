@@ -1,7 +1,6 @@
 """A request into typed values."""
 
 import re
-from collections.abc import Sequence
 from typing import Any, TypeVar, get_origin
 
 from chalice.app import Request
@@ -9,22 +8,17 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from chalicelib.config import settings
-from chalicelib.errors import InvalidRequest, MalformedRequest, PayloadTooLarge, UnsupportedMediaType
+from chalicelib.errors import InvalidRequest, MalformedRequest
+from chalicelib.routes.payload import MAX_FIELD_LENGTH, check_json
 from chalicelib.routes.shapes.base import Body, Query
 from chalicelib.routes.shapes.text import tag_name
 from chalicelib.services.callers import Caller, caller_of
 
 MAX_ID = 2**63 - 1
 MAX_ERRORS = 100
-MAX_FIELD_LENGTH = 200
 
 AnyBody = TypeVar("AnyBody", bound=Body)
 AnyQuery = TypeVar("AnyQuery", bound=Query)
-
-
-def media_type(request: Request) -> str:
-    given: str = request.headers.get("content-type", "")
-    return given.split(";", maxsplit=1)[0].strip().lower()
 
 
 def caller(request: Request) -> Caller:
@@ -33,11 +27,13 @@ def caller(request: Request) -> Caller:
 
 def parsed_body(request: Request, shape: type[AnyBody]) -> AnyBody:
     """No body is taken for {}. Raises MalformedRequest for what is not JSON, InvalidRequest for what does not fit."""
-    raw = request.raw_body
+    raw: bytes = request.raw_body or b"{}"  # type: ignore[assignment]
     try:
-        return shape.model_validate_json(raw or b"{}")
+        read = shape.model_validate_json(raw)
     except ValidationError as error:
         raise _refusal(error) from None
+    check_json(raw)
+    return read
 
 
 def parsed_query(request: Request, shape: type[AnyQuery]) -> AnyQuery:
@@ -70,20 +66,6 @@ def parameters(request: Request) -> dict[str, list[str]]:
 def parsed_path(parameters: dict[str, str]) -> dict[str, int | str]:
     """Raises InvalidRequest."""
     return {name: _path_tag(text) if name == "name" else _path_id(text, name) for name, text in parameters.items()}
-
-
-def check_size(request: Request, most: int | None) -> None:
-    if most is not None and len(request.raw_body) > most:
-        raise PayloadTooLarge(
-            f"This takes at most {most} bytes; for a larger file register the image with POST /v1/images and PUT the"
-            " file to the URL that this gives."
-        )
-
-
-def check_media_type(request: Request, known: Sequence[str]) -> None:
-    """Chalice's own check lets lists and wildcards pass."""
-    if request.raw_body and media_type(request) not in ("", *known):
-        raise UnsupportedMediaType(f"The body is of type {media_type(request)}; this takes {', '.join(known)}.")
 
 
 def _kind(shape: type[Query], name: str) -> Any:

@@ -14,7 +14,8 @@ from chalice.app import Request, Response
 from chalicelib.database import first_answers
 from chalicelib.database.engine import enclosing
 from chalicelib.errors import Failure, IdempotencyKeyReused, InvalidRequest, RequestInProgress, problem
-from chalicelib.routes.request import caller, media_type, parameters
+from chalicelib.routes.payload import media_type
+from chalicelib.routes.request import caller, parameters
 from chalicelib.routes.shapes.text import IDEMPOTENCY_KEY_PATTERN
 
 if TYPE_CHECKING:

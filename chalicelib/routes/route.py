@@ -11,15 +11,8 @@ from chalice.app import Blueprint, CognitoUserPoolAuthorizer, CORSConfig, Reques
 from chalicelib.config import settings
 from chalicelib.errors import Forbidden
 from chalicelib.routes import retries
-from chalicelib.routes.request import (
-    caller,
-    check_media_type,
-    check_size,
-    media_type,
-    parsed_body,
-    parsed_path,
-    parsed_query,
-)
+from chalicelib.routes.payload import check_encoding, check_media_type, check_size, media_type
+from chalicelib.routes.request import caller, parsed_body, parsed_path, parsed_query
 from chalicelib.routes.shapes.base import Body, Query
 from chalicelib.services.callers import ACCEPTED_SCOPES, Permission
 from chalicelib.telemetry import touch
@@ -68,6 +61,7 @@ class Operation:
     def given(self, request: Request) -> list[Query | Body]:
         """Those of the query and the body that have shapes of their own. Raises what is wrong with them."""
         check_size(request, self.body.max_bytes)
+        check_encoding(request)
         if self.raw and media_type(request) in self.raw.types:
             return [parsed_query(request, self.raw.query)]
         asked = parsed_query(request, self.query)

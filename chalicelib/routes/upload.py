@@ -7,7 +7,8 @@ from chalice.app import Blueprint, Request
 from chalicelib.database.engine import transaction
 from chalicelib.errors import InvalidRequest
 from chalicelib.routes.answers import Answered, Created, url_for
-from chalicelib.routes.request import caller, media_type
+from chalicelib.routes.payload import media_type
+from chalicelib.routes.request import caller
 from chalicelib.routes.route import Raw, route
 from chalicelib.routes.shapes.fields import ImageId
 from chalicelib.routes.shapes.images import ImageRecord

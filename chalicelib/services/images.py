@@ -73,8 +73,11 @@ def delete(session: Session, caller: Caller, image_id: int, if_match: str | None
 
 
 def restore(session: Session, caller: Caller, image_id: int) -> Image:
-    """As it was; one that is not in the bin stays as it is."""
+    """As it was; one that is not in the bin stays as it is. Who may not restore an image does not learn that it is in
+    the bin."""
     image = _found(image_id, table.get_restorable_for_change(session, image_id, settings().bin_days))
+    if image.deleted_at is not None and not _is_for(caller, image):
+        raise ImageNotFound(image_id)
     _own_or_admin(caller, image)
     tags.restore_links(session, image.id)
     image.deleted_at, image.renewed_at = None, table.now(session)
@@ -86,7 +89,7 @@ def download(image: Image | FoundImage) -> PresignedDownload | None:
     """None as long as, or once, the file is not there."""
     if image.status != Status.PRESENT:
         return None
-    return storage.presigned_download(image.object_key, image.filename)
+    return storage.presigned_download(image.object_key, image.filename, image.content_type)
 
 
 def etag(image: Image | FoundImage) -> str:
@@ -120,8 +123,12 @@ def _replace_tags(session: Session, image: Image, names: Iterable[str]) -> None:
     tags.unlink(session, image.id, linked - wanted)
 
 
+def _is_for(caller: Caller, image: Image) -> bool:
+    return image.created_by == caller.id or caller.may(Permission.ADMIN)
+
+
 def _own_or_admin(caller: Caller, image: Image) -> None:
-    if image.created_by != caller.id and not caller.may(Permission.ADMIN):
+    if not _is_for(caller, image):
         raise Forbidden("Only an admin may do this to an image that someone else created.")
 
 

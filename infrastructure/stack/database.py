@@ -104,6 +104,17 @@ class Database:
         return made
 
 
+_WITHOUT_VALUES = {
+    "log_min_duration_statement": "-1",
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+}
+"""Statements and details of errors hold what callers wrote; slow statements, too, which Database Insights shows
+without their values."""
+
+
 def _cluster(scope: Construct, stage: Stage, key: aws_kms.Key, network: Network) -> aws_rds.DatabaseCluster:
     engine = DatabaseClusterEngine.aurora_postgres(version=AuroraPostgresEngineVersion.VER_18_4)
     readers = [
@@ -122,7 +133,7 @@ def _cluster(scope: Construct, stage: Stage, key: aws_kms.Key, network: Network)
         vpc=network.vpc,
         vpc_subnets=_ISOLATED,
         security_groups=[network.cluster],
-        parameters={"rds.force_ssl": "1", "log_min_duration_statement": "1000"},
+        parameters={"rds.force_ssl": "1", **_WITHOUT_VALUES},
         iam_authentication=True,
         enable_data_api=True,
         storage_encrypted=True,

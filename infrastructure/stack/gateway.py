@@ -1,28 +1,25 @@
-"""API Gateway: the API of app.py, its own answers, throttling, access log; and a firewall where the stage has one."""
+"""API Gateway: the API of app.py, its own answers, throttling, access log."""
 
 import json
 
-from aws_cdk import aws_apigateway, aws_kms, aws_lambda, aws_wafv2
+from aws_cdk import aws_apigateway, aws_kms, aws_lambda
 from aws_cdk.aws_apigateway import AccessLogFormat
-from aws_cdk.aws_wafv2 import CfnWebACL
 from constructs import Construct
 
 from infrastructure import resources
 from infrastructure.stack.api_body import api_body
+from infrastructure.stack.firewall import firewall
 from infrastructure.stack.functions import Functions
 from infrastructure.stack.logs import log_group
 from infrastructure.stack.users import Users
 from infrastructure.stages import Stage
-
-REQUESTS_PER_ADDRESS = 10_000
-"""In five minutes; the firewall stops an address that asks more."""
 
 _LOGGED = {
     "request_id": "$context.requestId",
     "ip": "$context.identity.sourceIp",
     "user": "$context.authorizer.claims.sub",
     "method": "$context.httpMethod",
-    "path": "$context.path",
+    "route": "$context.resourcePath",  # not the path, which may hold the name of a tag
     "status": "$context.status",
     "response_bytes": "$context.responseLength",
     "latency_ms": "$context.responseLatency",
@@ -57,7 +54,7 @@ class Gateway:
         )
         self._let_call(functions)
         if stage.firewall:
-            self._firewall()
+            firewall(scope, self.api.deployment_stage)
 
     def _let_call(self, functions: Functions) -> None:
         aws_lambda.CfnPermission(
@@ -68,61 +65,3 @@ class Gateway:
             principal="apigateway.amazonaws.com",
             source_arn=self.api.arn_for_execute_api("*", "/*", resources.STAGE),
         )
-
-    def _firewall(self) -> None:
-        acl = CfnWebACL(
-            self._scope,
-            "Firewall",
-            scope="REGIONAL",
-            default_action=CfnWebACL.DefaultActionProperty(allow={}),
-            visibility_config=_seen("all"),
-            rules=[
-                _managed(0, "AWSManagedRulesCommonRuleSet", "SizeRestrictions_BODY"),
-                _managed(1, _BAD_INPUTS),
-                _rate(2),
-            ],
-        )
-        stage = self.api.deployment_stage
-        association = aws_wafv2.CfnWebACLAssociation(
-            self._scope, "FirewallBefore", resource_arn=stage.stage_arn, web_acl_arn=acl.attr_arn
-        )
-        association.node.add_dependency(stage)
-
-
-_COMMON = "AWSManagedRulesCommonRuleSet"
-_BAD_INPUTS = "AWSManagedRulesKnownBadInputsRuleSet"
-
-
-def _managed(priority: int, name: str, *only_counted: str) -> CfnWebACL.RuleProperty:
-    """`only_counted`: what would stop our own uploads, whose bodies are larger than 8 KB."""
-    counted = [
-        CfnWebACL.RuleActionOverrideProperty(name=each, action_to_use=CfnWebACL.RuleActionProperty(count={}))
-        for each in only_counted
-    ]
-    group = CfnWebACL.ManagedRuleGroupStatementProperty(
-        vendor_name="AWS", name=name, rule_action_overrides=counted or None
-    )
-    return CfnWebACL.RuleProperty(
-        name=name,
-        priority=priority,
-        override_action=CfnWebACL.OverrideActionProperty(none={}),
-        statement=CfnWebACL.StatementProperty(managed_rule_group_statement=group),
-        visibility_config=_seen(name),
-    )
-
-
-def _rate(priority: int) -> CfnWebACL.RuleProperty:
-    rate = CfnWebACL.RateBasedStatementProperty(limit=REQUESTS_PER_ADDRESS, aggregate_key_type="IP")
-    return CfnWebACL.RuleProperty(
-        name="Rate",
-        priority=priority,
-        action=CfnWebACL.RuleActionProperty(block={}),
-        statement=CfnWebACL.StatementProperty(rate_based_statement=rate),
-        visibility_config=_seen("Rate"),
-    )
-
-
-def _seen(name: str) -> CfnWebACL.VisibilityConfigProperty:
-    return CfnWebACL.VisibilityConfigProperty(
-        cloud_watch_metrics_enabled=True, metric_name=name, sampled_requests_enabled=True
-    )

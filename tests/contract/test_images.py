@@ -39,7 +39,7 @@ FILENAMES = [
     "it's *(1)! [a]{b}.dcm",
     " surrounded by spaces ",
     "no extension",
-    "..",
+    "...",
     ".hidden",
     "a+b&c=d?e#f.dcm",
     "e\u0301 decomposed.dcm",
@@ -531,7 +531,8 @@ def test_the_image_of_another_is_for_admins_to_bin_and_restore(client_as: Client
     assert got(admin, f"/images/{image_id}")["id"] == image_id
 
     assert admin.delete(f"/images/{image_id}").status_code == 204
-    assert_problem(client_as(other).post(f"/images/{image_id}/restore"), 403)
+    binned, none = (client_as(other).post(f"/images/{each}/restore") for each in (image_id, NO_IMAGE))
+    assert assert_problem(binned, 404)["detail"] == assert_problem(none, 404)["detail"].replace("1", str(image_id))
     assert admin.post(f"/images/{image_id}/restore").status_code == 200
 
 

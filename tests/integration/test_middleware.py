@@ -18,9 +18,11 @@ SUB = "11111111-2222-3333-4444-555555555555"
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.secret.signature"
 
 
-def event(method: str, resource: str, body: Any = None, query: Any = None, **parameters: str) -> dict[str, Any]:
+def event(
+    method: str, resource: str, body: Any = None, query: Any = None, *, groups: str = "editors", **parameters: str
+) -> dict[str, Any]:
     path = resource.format(**parameters)
-    claims = {"sub": SUB, "client_id": "app", "username": "ann", "cognito:groups": "editors", "scope": "x"}
+    claims = {"sub": SUB, "client_id": "app", "username": "ann", "cognito:groups": groups, "scope": "x"}
     return {
         "resource": resource,
         "path": path,
@@ -145,3 +147,36 @@ def test_a_storage_that_does_not_answer_is_a_503_that_says_when_to_come_again(
     clients.s3.cache_clear()
     assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, retry)
     assert answer["body"]["type"] == settings().problem_type_base + "unavailable"
+
+
+def test_an_access_log_that_cannot_be_read_is_a_503_that_says_when_to_come_again(
+    call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1")
+    dynamodb.forget()
+
+    answer = call("GET", "/access-log", groups="admins")
+
+    dynamodb.forget()
+    assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "5")
+    assert answer["body"]["type"].endswith("unavailable")
+
+
+@pytest.mark.parametrize(
+    ("resource", "given", "shown"),
+    [
+        ("/images/{image_id}", {"image_id": "7"}, "/v1/images/7"),
+        ("/images/{image_id}", {"image_id": "Jane-Doe"}, "/v1/images/{image_id}"),
+        ("/images/{image_id}/tags/{name}", {"image_id": "7", "name": "Jane%20Doe"}, "/v1/images/7/tags/{name}"),
+        ("/images/{image_id}/tags/{name}", {"image_id": "7", "name": "7"}, "/v1/images/7/tags/{name}"),
+        ("/tags/{tag_id}/images", {"tag_id": "1" * 20}, "/v1/tags/{tag_id}/images"),
+    ],
+)
+def test_a_path_is_logged_with_ids_and_without_names(
+    call: Any, caplog: pytest.LogCaptureFixture, resource: str, given: dict[str, str], shown: str
+) -> None:
+    method = "GET" if "name" not in given else "PUT"
+
+    call(method, resource, **given)
+
+    assert [vars(record)["path"] for record in caplog.records] == [shown]

@@ -58,7 +58,8 @@ def frozen(now: int) -> Iterator[None]:
 
 def the_sdks(s3: Any, key: str, filename: str, seconds: int, now: int) -> str:
     disposition = storage.content_disposition(filename)
-    parameters = {"Bucket": BUCKET, "Key": key, "ResponseContentDisposition": disposition}
+    as_what = {"ResponseContentDisposition": disposition, "ResponseContentType": "application/dicom"}
+    parameters = {"Bucket": BUCKET, "Key": key, **as_what}
     with frozen(now):
         url: str = s3.generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds)
     return url
@@ -67,7 +68,8 @@ def the_sdks(s3: Any, key: str, filename: str, seconds: int, now: int) -> str:
 def ours(s3: Any, used: boto3.Session, key: str, filename: str, seconds: int, now: int) -> str:
     credentials = used.get_credentials().get_frozen_credentials()
     disposition = storage.content_disposition(filename)
-    return signing.presigned_get(signing.place_of(s3, BUCKET), credentials, key, disposition, seconds, now)
+    place = signing.place_of(s3, BUCKET)
+    return signing.presigned_get(place, credentials, key, disposition, "application/dicom", seconds, now)
 
 
 def parsed(url: str) -> tuple[SplitResult, list[tuple[str, str]]]:
@@ -171,8 +173,21 @@ def test_a_download_is_signed_for_where_the_client_goes(
     monkeypatch.setattr(time, "time", lambda: 1_700_000_000.9)
     seconds = settings().download_url_seconds
 
-    download = storage.presigned_download(*PLAIN)
+    download = storage.presigned_download(*PLAIN, "application/dicom")
 
     assert parsed(download.url) == parsed(the_sdks(clients.s3(), *PLAIN, seconds, 1_700_000_000))
     assert download.url.startswith(endpoint or f"https://{settings().image_bucket}.s3.eu-central-1.amazonaws.com/")
     assert download.expires_timestamp == 1_700_000_000 + seconds
+
+
+@pytest.mark.parametrize(
+    "declared",
+    ["text/html", "image/svg+xml", "application/xhtml+xml", "text/xml", "application/javascript", "multipart/x", "x/y"],
+)
+def test_what_a_browser_might_run_is_downloaded_as_mere_bytes(declared: str) -> None:
+    assert storage.inert_type(declared) == "application/octet-stream"
+
+
+@pytest.mark.parametrize("declared", ["image/png", "IMAGE/PNG", "image/png; charset=text/html", "image/png;x=y"])
+def test_a_harmless_type_stays_without_its_parameters(declared: str) -> None:
+    assert storage.inert_type(declared) == "image/png"

@@ -101,7 +101,13 @@ class AccessRecord(Answer):
     user_agent: Annotated[str | None, says("What the client calls itself.", "categorizer/2.1")]
     method: Annotated[str, says("The HTTP method.", "PUT")]
     route: Annotated[str, says("The path with names for its parameters.", "/images/{image_id}")]
-    path: Annotated[str, says("The path as it was sent.", "/v1/images/246471733248007")]
+    path: Annotated[
+        str,
+        says(
+            "The path as it was sent; in place of anything but an id stands its name, as `{name}` for that of a tag.",
+            "/v1/images/246471733248007",
+        ),
+    ]
     status: Annotated[int, says("The HTTP status of the answer.", 200)]
     duration_ms: Annotated[int, says("How long the service took, in milliseconds.", 12)]
     image_ids: Annotated[list[int], says("Images that the request read or changed one by one.", [246_471_733_248_007])]

@@ -33,7 +33,8 @@ Cursor = Annotated[
 class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
-    max_bytes: ClassVar[int | None] = None
+    max_bytes: ClassVar[int] = 1_000_000
+    """Far beyond all that the fields may hold, however it is escaped; and small enough to be read in no time."""
 
 
 class Query(BaseModel):

@@ -21,8 +21,8 @@ TagName = Annotated[
     str,
     AfterValidator(text.tag_name),
     says(
-        "The name of a tag: 1 to 160 characters after trimming and Unicode normalisation (NFC), without `|` and control"
-        " characters; case-sensitive.",
+        "The name of a tag: 1 to 160 characters after trimming and Unicode normalisation (NFC), without `|`, control"
+        " characters, bidirectional embeddings, overrides and isolates, U+FFFD and noncharacters; case-sensitive.",
         "chest-xray",
         minLength=1,
         maxLength=text.MAX_TAG_LENGTH,
@@ -52,8 +52,8 @@ Filename = Annotated[
     StringConstraints(min_length=1, max_length=255),
     AfterValidator(text.filename),
     says(
-        r"The original filename: 1 to 255 characters, without control characters, `/` and `\`. Downloads are saved"
-        " under it.",
+        r"The original filename: 1 to 255 characters, without control characters, `/`, `\`, bidirectional embeddings,"
+        " overrides and isolates, U+FFFD and noncharacters; not `.` or `..`. Downloads are saved under it.",
         "chest.dcm",
         pattern=text.FILENAME_PATTERN,
     ),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from chalicelib.database import tables
 from chalicelib.routes.shapes.base import Answer, Body
@@ -16,11 +16,11 @@ from chalicelib.routes.shapes.fields import (
     Sha256,
     Size,
     TagId,
-    TagNames,
+    TagName,
     says,
     when,
 )
-from chalicelib.routes.shapes.text import content_type_of, refused
+from chalicelib.routes.shapes.text import content_type_of, refused, unique
 from chalicelib.services import images, uploads
 from chalicelib.services.limits import MAX_TAGS, MAX_VERIFIED_BYTES
 
@@ -34,8 +34,9 @@ STORAGE_EXAMPLE = "https://images.example.s3.eu-central-1.amazonaws.com/images/2
 DOWNLOAD_EXAMPLE = f"{STORAGE_EXAMPLE}?X-Amz-Signature=…"
 
 Tags = Annotated[
-    TagNames,
+    list[TagName],
     Field(max_length=MAX_TAGS),
+    AfterValidator(unique),
     says("Tags by name, at most 100; those that do not exist yet are created.", ["chest-xray", "urgent"]),
 ]
 

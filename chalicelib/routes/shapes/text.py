@@ -23,15 +23,27 @@ LAST_TIMESTAMP = 253_402_300_799
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Unicode's control characters; and lone surrogates, which no encoding can carry."""
 
+DECEIVING = re.compile(
+    "[\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffd-\uffff"
+    + "".join(f"{chr(plane)}-{chr(plane + 1)}" for plane in range(0x1FFFE, 0x110000, 0x10000))
+    + "]"
+)
+"""In a name: marks that let it be read in another order than it is written; and the replacement character and
+noncharacters, which come of a wrong encoding."""
+
 CLEAN_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 """CONTROL as the OpenAPI document says it; no lone surrogate comes over HTTP as one."""
 
 METADATA_KEY_PATTERN = rf"^[^\u0000-\u001f\u007f-\u009f]{{1,{MAX_METADATA_KEY_LENGTH}}}$"
-FILENAME_PATTERN = r"^[^/\\\u0000-\u001f\u007f-\u009f]*$"
+_DECEIVING = r"\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffd-\uffff"
+"""DECEIVING as far as every dialect of patterns can say it."""
+
+_NO_FILENAME = rf"/\\\u0000-\u001f\u007f-\u009f{_DECEIVING}"
+FILENAME_PATTERN = rf"^(\.*[^.{_NO_FILENAME}][^{_NO_FILENAME}]*|\.{{3,}})$"
 _SPACES = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-_NO_TAG = r"|\u0000-\u001f\u007f-\u009f"
+_NO_TAG = rf"|\u0000-\u001f\u007f-\u009f{_DECEIVING}"
 TAG_NAME_PATTERN = rf"^[^{_NO_TAG}]*[^{_NO_TAG}{_SPACES}][^{_NO_TAG}]*$"
-LISTED_PATTERN = rf"^[^{_NO_TAG}]*$"
+LISTED_PATTERN = r"^[^|\u0000-\u001f\u007f-\u009f]*$"
 IDEMPOTENCY_KEY_PATTERN = r"^[\x20-\x7e]{1,255}$"
 BASE64_PATTERN = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$"
 LARGEST_NUMBER = 1e308
@@ -53,12 +65,14 @@ def content_type_of(filename: str) -> str:
 
 def tag_name(text: str) -> str:
     """Normalised (NFC) and trimmed. Raises ValueError."""
-    name = unicodedata.normalize("NFC", text).strip()
+    trimmed = text.strip()
+    # No four characters become less than one; and to normalise takes the square of the length.
+    name = unicodedata.normalize("NFC", trimmed).strip() if len(trimmed) <= 4 * MAX_TAG_LENGTH else trimmed
     if not 1 <= len(name) <= MAX_TAG_LENGTH:
         raise ValueError(f"must have 1 to {MAX_TAG_LENGTH} characters")
     if "|" in name or CONTROL.search(text):
         raise ValueError("must not contain | or control characters")
-    return name
+    return undeceiving(name)
 
 
 def refused(field: str, message: str) -> PydanticCustomError:
@@ -75,7 +89,18 @@ def pattern(text: str) -> str:
 def filename(text: str) -> str:
     if CONTROL.search(text) or "/" in text or "\\" in text:
         raise ValueError("must not contain control characters, / or \\")
-    return text
+    if text in {".", ".."}:
+        raise ValueError("must not be . or ..")
+    return undeceiving(text)
+
+
+def undeceiving(name: str) -> str:
+    if found := DECEIVING.search(name):
+        raise ValueError(
+            f"must not contain U+{ord(found[0]):04X}: no marks that change the order of reading, no sign of a wrong"
+            " encoding"
+        )
+    return name
 
 
 def metadata_value(value: Any) -> Any:

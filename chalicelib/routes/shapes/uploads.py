@@ -63,6 +63,8 @@ class UploadedPart(Body):
 
 
 class UploadedParts(Body):
+    max_bytes = MAX_PAYLOAD_BYTES
+
     parts: Annotated[list[UploadedPart], Field(min_length=1, max_length=10_000), says("Every part once, in any order.")]
 
     @model_validator(mode="after")

@@ -14,7 +14,7 @@ from tests.faults.timeline import Timeline
 
 
 def compare(site: Site, timeline: Timeline, accesses: Iterable[Access]) -> None:
-    table, log = _in_the_table(site), _in_the_log(site)
+    table, log = timeline.recorded | in_the_table(site), _in_the_log(site)
     for access in accesses:
         if access.request_id in table:
             continue
@@ -26,7 +26,8 @@ def compare(site: Site, timeline: Timeline, accesses: Iterable[Access]) -> None:
             timeline.note("unrecorded", access.sent, f"{access.what} ({access.request_id})")
 
 
-def _in_the_table(site: Site) -> set[str]:
+def in_the_table(site: Site) -> set[str]:
+    """Request ids."""
     stack = site.description
     client = boto3.client("dynamodb", endpoint_url=stack["aws_endpoint_url"], region_name=REGION, **CREDENTIALS)
     pages = client.get_paginator("scan").paginate(

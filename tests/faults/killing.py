@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 
 from tests.conftest import eventually
+from tests.faults.accesses import in_the_table
 from tests.faults.caller import pause
 from tests.faults.injury import Injury
 
@@ -36,6 +37,8 @@ def kill_a_backend(injury: Injury) -> None:
 
 
 def kill_the_emulator(injury: Injury) -> None:
+    """It forgets the access log's table, and the events that wait in the queue."""
+    injury.timeline.recorded |= in_the_table(injury.site)
     _kill(*injury.site.pids("local.run_ministack"))
     injury.timeline.emulator_killed = time.monotonic()
 
@@ -51,6 +54,7 @@ def kill_the_schedules(injury: Injury) -> None:
 def kill_everything(injury: Injury) -> None:
     """The one after which a person has to start the stack again."""
     site = injury.site
+    injury.timeline.recorded |= in_the_table(site)
     everything = [*site.processes()]
     random.shuffle(everything)
     _kill(*everything)

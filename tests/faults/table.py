@@ -16,7 +16,7 @@ def lines(timeline: Timeline) -> Iterator[str]:
         recoveries[fault].append(seconds)
     heads = [*SHOWN, "recovery s", "worst"]
     yield f"{'fault':{_FIRST}} times " + " ".join(f"{head:>{_width(head)}}" for head in heads)
-    for fault in (CALM, *recoveries):
+    for fault in (CALM, *sorted(recoveries)):
         taken = recoveries.get(fault, [])
         times = [f"{statistics.median(taken):.2f}", f"{max(taken):.2f}"] if taken else ["", ""]
         yield _line(fault, len(taken), [timeline.outcomes[fault, outcome] for outcome in SHOWN], times)

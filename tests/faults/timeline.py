@@ -45,6 +45,8 @@ class Timeline:
     """Images that learned of their file by the reconciliation, their event being lost."""
     strays: int = 0
     """Objects in the bucket that no row knows, as a one-shot upload leaves that ended between the two."""
+    recorded: set[str] = field(default_factory=set)
+    """Request ids that were in the access-log table before the emulator was killed, which forgets it."""
     findings: list[Finding] = field(default_factory=list)
     outcomes: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
     _starts: list[float] = field(default_factory=lambda: [0.0])

@@ -63,6 +63,18 @@ def presigned_download(key: str, filename: str) -> PresignedDownload:
     return PresignedDownload(url, now + seconds)
 
 
+def presigned_preview(key: str) -> str:
+    """A GET that a browser shows in place."""
+    seconds, now = settings().download_url_seconds, int(time.time())
+    bucket = signing.place_of(s3(), settings().image_bucket)
+    return signing.presigned_get(bucket, credentials(), preview_key(key), "inline", seconds, now)
+
+
+def preview_key(key: str) -> str:
+    """Of the preview of the image with this key; below a prefix of its own, of which S3 tells no events."""
+    return f"previews/{key.removeprefix('images/')}"
+
+
 def content_disposition(filename: str) -> str:
     """RFC 6266: the exact name in `filename*`, an ASCII likeness for those who do not know it."""
     likeness = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in filename)
@@ -94,6 +106,20 @@ def put(key: str, data: bytes, content_type: str) -> Stored:
         ChecksumSHA256=_base64_of_hex(checksum),
     )
     return Stored(len(data), checksum, datetime.now(UTC))
+
+
+@_answering()
+def read(key: str, offset: int, length: int) -> bytes:
+    """A part of the object, or as much of it as there is; empty when it has gone."""
+    span = f"bytes={offset}-{offset + length - 1}"
+    try:
+        answer = s3().get_object(Bucket=settings().image_bucket, Key=key, Range=span)
+    except ClientError as error:
+        if _status(error) == 404:
+            return b""
+        raise
+    content: bytes = answer["Body"].read()
+    return content
 
 
 @_answering()

@@ -2,13 +2,16 @@
 
 import time
 
+from chalicelib.aws import inspection_queue
 from chalicelib.config import settings
-from chalicelib.database import images
+from chalicelib.database import images, inspections
 from chalicelib.database.engine import transaction
 from chalicelib.services import uploads
 from chalicelib.telemetry import count, logger
 
 IMAGES_A_RUN = 1000
+INSPECTION_MINUTES = 10
+"""An image that still waits then was lost on its way to the inspection, or failed there."""
 
 
 def reconcile() -> int:
@@ -20,7 +23,18 @@ def reconcile() -> int:
     healed = sum(_healed(object_key) for object_key in waiting)
     if healed:
         logger.warning("healed images whose storage event was lost or late", images=healed)
+    _ask_for_inspections()
     return healed
+
+
+def _ask_for_inspections() -> None:
+    if not settings().inspection_queue:
+        return
+    with transaction() as session:
+        overdue = inspections.overdue(session, INSPECTION_MINUTES, IMAGES_A_RUN)
+        inspection_queue.send(overdue)
+    if overdue:
+        logger.warning("asked again for inspections that were lost or late", images=len(overdue))
 
 
 def _healed(object_key: str) -> bool:

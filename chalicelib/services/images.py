@@ -85,11 +85,18 @@ def restore(session: Session, caller: Caller, image_id: int) -> Image:
     return image
 
 
-def download(image: Image | FoundImage) -> PresignedDownload | None:
-    """None as long as, or once, the file is not there."""
-    if image.status != Status.PRESENT:
+def download(image: Image | FoundImage, caller: Caller) -> PresignedDownload | None:
+    """None as long as, or once, the file is not there. What was refused only its owner and admins get."""
+    refused = image.status == Status.REJECTED
+    if image.status == Status.PRESENT or (refused and _is_own_or_admin(caller, image)):
+        return storage.presigned_download(image.object_key, image.filename)
+    return None
+
+
+def preview(image: Image | FoundImage) -> str | None:
+    if not image.has_preview or image.status != Status.PRESENT:
         return None
-    return storage.presigned_download(image.object_key, image.filename)
+    return storage.presigned_preview(image.object_key)
 
 
 def etag(image: Image | FoundImage) -> str:
@@ -104,6 +111,7 @@ def etag(image: Image | FoundImage) -> str:
         image.metadata_,
         image.attributes,
         image.rejection,
+        image.has_preview,
     ]
     return f'"{hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:32]}"'
 
@@ -122,8 +130,12 @@ def _replace_tags(session: Session, image: Image, names: Iterable[str]) -> None:
 
 
 def _own_or_admin(caller: Caller, image: Image) -> None:
-    if image.created_by != caller.id and not caller.may(Permission.ADMIN):
+    if not _is_own_or_admin(caller, image):
         raise Forbidden("Only an admin may do this to an image that someone else created.")
+
+
+def _is_own_or_admin(caller: Caller, image: Image | FoundImage) -> bool:
+    return image.created_by == caller.id or caller.may(Permission.ADMIN)
 
 
 def _found(image_id: int, image: AnyImage | None) -> AnyImage:

@@ -82,7 +82,7 @@ def renew(session: Session, image_id: int, *, multipart: bool) -> PresignedUploa
 def complete(session: Session, image_id: int, etags: dict[int, str]) -> Image:
     """Safe to repeat."""
     image = _for_change(session, image_id)
-    if image.status != Status.PRESENT:
+    if image.uploaded_at is None:
         _put_together(image, etags)
     table.refresh(session, image)
     return image
@@ -168,9 +168,11 @@ def _for_change(session: Session, image_id: int) -> Image:
 
 
 def _mark_present(image: Image, stored: Stored) -> None:
-    if image.status != Status.PRESENT:
+    if image.uploaded_at is None:
         # S3 tells whole seconds, and the one shot is stored before it has a row.
         image.status, image.uploaded_at = Status.PRESENT, max(stored.stored_at, image.created_at)
+        image.inspected_at, image.inspections_asked = None, 0
+        image.rejection, image.has_preview = None, False
     image.size, image.checksum_sha256 = stored.size, stored.checksum_sha256
     image.multipart_upload_id = None
 

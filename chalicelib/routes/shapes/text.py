@@ -6,22 +6,19 @@ import json
 import math
 import mimetypes
 import re
-import unicodedata
 from typing import Any
 
 from pydantic_core import PydanticCustomError
+
+from chalicelib.services.limits import CONTROL, MAX_TAG_LENGTH
 
 MAX_SIZE = 5 * 1024**4
 MAX_METADATA_BYTES = 16 * 1024
 MAX_METADATA_KEYS = 50
 MAX_METADATA_KEY_LENGTH = 128
-MAX_TAG_LENGTH = 160
 MAX_SEARCHED_LENGTH = 1024
 LAST_TIMESTAMP = 253_402_300_799
 """The end of the year 9999."""
-
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Unicode's control characters; and lone surrogates, which no encoding can carry."""
 
 CLEAN_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 """CONTROL as the OpenAPI document says it; no lone surrogate comes over HTTP as one."""
@@ -48,16 +45,6 @@ def content_type_of(filename: str) -> str:
     """By the last suffix; the same on every machine, since no table of the system's is read."""
     kind, encoding = _known_types.guess_type(f"file.{filename.rpartition('.')[2]}")
     return "application/gzip" if encoding == "gzip" else kind or "application/octet-stream"
-
-
-def tag_name(text: str) -> str:
-    """Normalised (NFC) and trimmed. Raises ValueError."""
-    name = unicodedata.normalize("NFC", text).strip()
-    if not 1 <= len(name) <= MAX_TAG_LENGTH:
-        raise ValueError(f"must have 1 to {MAX_TAG_LENGTH} characters")
-    if "|" in name or CONTROL.search(text):
-        raise ValueError("must not contain | or control characters")
-    return name
 
 
 def refused(field: str, message: str) -> PydanticCustomError:

@@ -21,4 +21,4 @@ def test_migrating_again_or_twice_at_once_changes_nothing(engine: Engine) -> Non
             done.result()
 
     with engine.connect() as connection:
-        assert MigrationContext.configure(connection).get_current_revision() == "0003"
+        assert MigrationContext.configure(connection).get_current_revision() == "0006"

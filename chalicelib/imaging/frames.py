@@ -13,7 +13,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, Implic
 
 from chalicelib.imaging import windows
 from chalicelib.imaging.dicom import header, inflated
-from chalicelib.imaging.limits import MOST_INFLATED, MOST_PIXELS, MOST_WHOLE, NoPreviewError
+from chalicelib.imaging.limits import MOST_INFLATED_FOR_PREVIEW, MOST_PIXELS, MOST_WHOLE, NoPreviewError
 
 LONGEST_TABLE = 1024**2
 """Of a lookup table; and of the part that describes each frame, which is passed over when it is longer."""
@@ -42,7 +42,7 @@ _DESCRIBING = {
 
 def middle_frame(file: io.IOBase, size: int) -> tuple[NDArray[np.uint8], float]:
     """Grey or RGB, and how much higher than wide a pixel is. Raises NoPreviewError."""
-    file = inflated(file, MOST_INFLATED)
+    file = inflated(file, MOST_INFLATED_FOR_PREVIEW)
     described = header(file, _DESCRIBING, LONGEST_TABLE)
     _check(described)
     index = int(described.get("NumberOfFrames") or 1) // 2

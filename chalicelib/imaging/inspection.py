@@ -9,7 +9,12 @@ from pydicom import config
 
 from chalicelib.imaging import dicom, frames, nifti, pictures, preview
 from chalicelib.imaging.kinds import DICOM, NIFTI, Kind
-from chalicelib.imaging.limits import MOST_INFLATED, MOST_READ_FOR_ATTRIBUTES, MOST_READ_FOR_PREVIEW, NoPreviewError
+from chalicelib.imaging.limits import (
+    MOST_INFLATED_FOR_ATTRIBUTES,
+    MOST_READ_FOR_ATTRIBUTES,
+    MOST_READ_FOR_PREVIEW,
+    NoPreviewError,
+)
 from chalicelib.imaging.policy import Policy
 from chalicelib.imaging.ranges import Fetch, Ranges, TooMuchReadError
 from chalicelib.imaging.values import Value
@@ -51,7 +56,7 @@ def attributes(subject: Subject) -> dict[str, Value]:
 def _attributes(file: io.IOBase, subject: Subject) -> dict[str, Value]:
     try:
         if subject.kind == DICOM:
-            return dicom.attributes(dicom.inflated(file, MOST_INFLATED), subject.policy)
+            return dicom.attributes(dicom.inflated(file, MOST_INFLATED_FOR_ATTRIBUTES), subject.policy)
         if subject.kind == NIFTI:
             return nifti.attributes(subject.head)
         return pictures.attributes(file, subject.kind)

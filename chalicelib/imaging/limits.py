@@ -9,7 +9,8 @@ MOST_READ_FOR_PREVIEW = 300_000_000
 MOST_WHOLE = 64 * 1024**2
 """Bytes of a file that is read as a whole where it says too little of itself to be read in parts."""
 
-MOST_INFLATED = 64 * 1024**2
+MOST_INFLATED_FOR_ATTRIBUTES = 8 * 1024**2
+MOST_INFLATED_FOR_PREVIEW = 64 * 1024**2
 
 MOST_PIXELS = 64_000_000
 """Of one frame, counting colours; the largest radiographs have 30 million."""

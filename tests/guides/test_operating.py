@@ -29,11 +29,16 @@ def log() -> Iterator[list[dict[str, Any]]]:
         described = stack.description
         api = stack.client()
         upload = api.post("images", json={"filename": "a.dcm", "size": 4}).json()
-        assert api.put(upload["upload_url"], content=b"data", headers=upload["upload_headers"]).status_code == 200
+        assert (
+            api.put(upload["upload_url"], content=b"\xff\xd8\xff\xd9", headers=upload["upload_headers"]).status_code
+            == 200
+        )
         eventually(lambda: api.get(f"images/{upload['id']}").json()["status"] == "present")
         _dynamodb(described).delete_table(TableName=described["access_log_table"])
         assert api.get("images/1").status_code == 404
-        text = eventually(lambda: _containing(Path(described["log"]), "AccessRecordUndelivered", '"storage record"'))
+        text = eventually(
+            lambda: _containing(Path(described["log"]), "AccessRecordUndelivered", '"storage record"', '"inspection"')
+        )
         yield [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from pydantic.fields import FieldInfo
 
 from chalicelib.config import Settings
 from local import ROOT
@@ -105,5 +106,10 @@ def test_every_setting_is_in_the_table_with_its_default() -> None:
     section = GUIDE.partition("## Settings")[2].partition("\n## ")[0]
     told = dict(re.findall(r"^\| `([A-Z_]+)` \| (?:`(.*?)` )?\|", section, re.MULTILINE))
 
-    fields = Settings.model_fields.items()
-    assert told == {name.upper(): "" if field.is_required() else str(field.default) for name, field in fields}
+    assert told == {name.upper(): _default(field) for name, field in Settings.model_fields.items()}
+
+
+def _default(field: FieldInfo) -> str:
+    """As one would write it into the environment."""
+    given = "" if field.is_required() or field.default is None else str(field.default)
+    return given.lower() if isinstance(field.default, bool) else given

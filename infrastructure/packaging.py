@@ -35,8 +35,8 @@ _NOT_RUN = {"tests", "testing", "bin", "examples", "templates"}
 
 _NOT_RUN_PATHS = ("pydicom/data/test_files", "pydicom/data/charset_files", "pydicom/data/palettes", "numpy/f2py")
 
-_ASKED_FOR = ("pylibjpeg",)
-"""Wheels whose record says which decoders there are."""
+_ASKED_FOR = ("pydicom", "pylibjpeg")
+"""Wheels that ask for their own record: which version they are, and which decoders there are."""
 
 _NOT_RUN_SUFFIXES = {".pyi", ".pyx", ".pxd", ".c", ".typed"}
 
@@ -103,7 +103,9 @@ def _drop_what_is_not_run(content: Path) -> None:
 
 
 def _is_run(path: Path) -> bool:
-    if path.name == "entry_points.txt" and path.parts[0].startswith(_ASKED_FOR):
+    if path.name in ("METADATA", "entry_points.txt") and path.parts[0].startswith(_ASKED_FOR):
+        return True
+    if path.parts[:2] == ("pydicom", "examples"):  # which pydicom imports
         return True
     if path.suffix in _NOT_RUN_SUFFIXES or path.parts[0].endswith((".dist-info", ".lock")):
         return False

@@ -140,7 +140,7 @@ def _other_python(version: str) -> list[str]:
 
 
 def _zip(content: Path, package: Path) -> None:
-    with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for path in _files(content):
             entry = zipfile.ZipInfo(str(path.relative_to(content)))
             entry.external_attr = (0o100755 if path.suffix == ".so" else 0o100644) << 16

@@ -29,10 +29,11 @@ def value_of(element: DataElement) -> Value | None:
     if given is None or element.VR not in dictionary_VR(element.tag).split(" or "):
         return None
     many = list(given) if not isinstance(given, str) and isinstance(given, Iterable) else [given]
-    kept = [_one(element.VR, each) for each in many[:MOST_VALUES]]
-    if not kept or None in kept:
+    converted = [_one(element.VR, each) for each in many[:MOST_VALUES]]
+    kept = [each for each in converted if each is not None]
+    if not kept or (element.VR in _NUMBERS and len(kept) < len(converted)):  # half a spacing is none
         return None
-    return [each for each in kept if each is not None] if len(many) > 1 else kept[0]
+    return kept if len(many) > 1 else kept[0]
 
 
 def _one(kind: str, value: Any) -> str | int | float | None:
@@ -75,13 +76,19 @@ def _uid(value: str) -> str | None:
     return value if _UID.fullmatch(value) else None
 
 
+def _day(value: str) -> str | None:
+    return date(value[:8])
+
+
 def _time(value: str) -> str | None:
     found = _TIME.fullmatch(value)
     return ":".join(part for part in found.groups()[:3] if part) if found else None
 
 
 _TEXTS: dict[str, Callable[[str], str | None]] = {
+    "AE": text,
     "CS": _code,
+    "DT": _day,
     "DA": date,
     "LO": text,
     "SH": text,

@@ -105,6 +105,14 @@ def test_a_number_that_is_none_is_left_out_and_the_others_are_kept(value: str) -
     assert found["Modality"] == "CT"
 
 
+def test_of_several_codes_the_good_ones_are_kept_but_of_numbers_all_or_none() -> None:
+    content = dicom(ImageType=["ORIGINAL", "PRIMARY", "AXIAL"], PixelSpacing=["0.25", "0.75"])
+    found = read(content.replace(b"PRIMARY", b"primary").replace(b"0.75", b"O.75"))
+
+    assert found["ImageType"] == ["ORIGINAL", "AXIAL"]
+    assert "PixelSpacing" not in found
+
+
 def test_enhanced_objects_have_their_spacing_found_in_the_shared_groups() -> None:
     measures, groups = Dataset(), Dataset()
     measures.PixelSpacing, measures.SliceThickness = [0.7, 0.8], 5

@@ -38,8 +38,8 @@ class Settings(BaseModel):
     series_description: bool = False
     """Whether SeriesDescription, into which people write what they like, names too, is kept."""
     extra_attributes: str = ""
-    """Keywords of DICOM elements to keep beside those that always are, as A|B. Everyone who may read images sees them,
-    and the log of a search has them: what identifies a patient does not belong here."""
+    """Keywords of DICOM elements to keep beside those that always are, as A|B. Everyone who may read images sees
+    them: what identifies a patient does not belong here."""
     auto_tags: str = ""
     """Tags that images get by their attributes, as `modality:{Modality}|{BodyPartExamined}`."""
     identifier_key: SecretStr | None = Field(default=None, min_length=16)

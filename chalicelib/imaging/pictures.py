@@ -21,11 +21,13 @@ _DEEP = {"I", "F", "I;16", "I;16B", "I;16L"}
 
 def attributes(file: io.IOBase, kind: Kind) -> dict[str, Value]:
     """Size, colours, and the camera that took it; nothing of where, when, whose."""
+    if kind == WEBP:
+        return _of_webp(file)
     image = _opened(file, kind)
     kept: dict[str, Value] = {"Columns": image.width, "Rows": image.height, "ColorMode": image.mode}
     if kind == TIFF and (frames := getattr(image, "n_frames", 1)) > 1:
         kept["NumberOfFrames"] = frames
-    exif = image.getexif() if kind in (JPEG, TIFF, PNG, WEBP) else {}
+    exif = image.getexif() if kind in (JPEG, TIFF) else {}  # of a PNG it would decode the pixels first
     for tag, keyword in _OF_CAMERAS.items():
         if said := text(str(exif.get(tag, "")).strip(" \0")):
             kept[keyword] = said
@@ -33,6 +35,20 @@ def attributes(file: io.IOBase, kind: Kind) -> dict[str, Value]:
     if isinstance(turned, int) and 1 <= turned <= 8:
         kept["Orientation"] = turned
     return kept
+
+
+def _of_webp(file: io.IOBase) -> dict[str, Value]:
+    """Its size, where the format has it; Pillow would read the whole file first."""
+    file.seek(0)
+    head = file.read(30)
+    if head[12:16] == b"VP8X":
+        width, height = (1 + int.from_bytes(head[place : place + 3], "little") for place in (24, 27))
+    elif head[12:16] == b"VP8L":
+        both = int.from_bytes(head[21:25], "little")
+        width, height = 1 + (both & 0x3FFF), 1 + (both >> 14 & 0x3FFF)
+    else:
+        width, height = (int.from_bytes(head[place : place + 2], "little") & 0x3FFF for place in (26, 28))
+    return {"Columns": width, "Rows": height}
 
 
 def picture(file: io.IOBase, kind: Kind) -> NDArray[np.uint8]:

@@ -25,6 +25,7 @@ from pydicom.pixels import decoders  # noqa: F401
 from chalicelib.imaging import inspection
 from chalicelib.imaging.inspection import Findings, Subject
 from chalicelib.imaging.limits import MEMORY, SECONDS, NoPreviewError
+from chalicelib.imaging.ranges import CHUNK
 
 TOO_LONG = "Its pixels take more time than a preview may."
 BROKEN = "Its pixels break the decoder."
@@ -32,6 +33,8 @@ BROKEN = "Its pixels break the decoder."
 _READ, _ATTRIBUTES, _PREVIEW, _REASON = b"R", b"A", b"P", b"N"
 _PART = struct.Struct("<QQ")
 _LONGEST_MESSAGE = 4 * 1024**2
+_MOST_ATTRIBUTES = 64 * 1024
+_LONGEST_REASON = 500
 
 Image.init()
 
@@ -63,22 +66,26 @@ def _heard(child: Connection, subject: Subject, deadline: float) -> Findings:
         except (EOFError, OSError):
             found.no_preview = BROKEN
             break
-        _take_in(message, child, subject, found)
+        try:
+            _take_in(message, child, subject, found)
+        except (ValueError, struct.error):  # it is no longer itself
+            found.no_preview = BROKEN
     return found
 
 
 def _take_in(message: bytes, child: Connection, subject: Subject, found: Findings) -> None:
     kind, content = message[:1], message[1:]
     if kind == _READ:
-        part = subject.fetch(*_PART.unpack(content))
+        offset, length = _PART.unpack(content)
+        part = subject.fetch(offset, min(length, CHUNK))
         with suppress(BrokenPipeError):  # it has ended; the next look says so
             child.send_bytes(part)
     elif kind == _ATTRIBUTES:
-        found.attributes = json.loads(content)
+        found.attributes = json.loads(content[:_MOST_ATTRIBUTES])
     elif kind == _PREVIEW:
         found.preview = content
     else:
-        found.no_preview = content.decode()
+        found.no_preview = content[:_LONGEST_REASON].decode()
 
 
 def _run(subject: Subject, ours: Connection, theirs: Connection, memory: int, seconds: float) -> None:

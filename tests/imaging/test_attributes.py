@@ -1,5 +1,6 @@
 """What is kept of a file's header, in which form, and what it costs to read."""
 
+import io
 import struct
 import subprocess
 import sys
@@ -157,7 +158,23 @@ def test_a_photo_keeps_its_camera_and_nothing_of_where_and_whose() -> None:
     }
 
 
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": Image.Exif().tobytes()}])
+def test_each_form_of_webp_says_its_size(options: dict[str, Any]) -> None:
+    assert read(picture("WEBP", (301, 200), **options)) == {"Format": "WebP", "Columns": 301, "Rows": 200}
+
+
 # What it costs
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "BMP", "GIF", "WEBP", "JPEG2000"])
+def test_of_a_picture_only_the_header_is_read(form: str) -> None:
+    output = io.BytesIO()
+    Image.effect_noise((2000, 2000), 90).save(output, form)
+    watched = Watched(output.getvalue())
+
+    assert read(watched)["Rows"] == 2000
+    assert len(watched.content) > 1_500_000
+    assert watched.bytes_fetched <= 200_000
 
 
 def test_of_35_megabytes_only_the_header_is_read(tmp_path: Path) -> None:

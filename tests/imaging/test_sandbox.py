@@ -104,6 +104,15 @@ def test_what_the_child_says_is_json_and_no_pickle(monkeypatch: pytest.MonkeyPat
     assert found.attributes == json.loads(json.dumps(found.attributes)) == {"Format": "DICOM", "seen": ["x", 1]}
 
 
+@pytest.mark.parametrize("said", ["{" * 100_000, "x"])
+def test_a_child_that_talks_nonsense_is_broken(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    monkeypatch.setattr(json, "dumps", lambda _: said)
+
+    found = inspected(dicom())
+
+    assert (found.attributes, found.no_preview) == ({"Format": "DICOM"}, sandbox.BROKEN)
+
+
 def test_libraries_say_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     for name in ("JPEG2000-embedded-sequence-delimiter.dcm", "badVR.dcm", "MR_truncated.dcm"):
         inspected(bundled(name))

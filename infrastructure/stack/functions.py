@@ -29,6 +29,9 @@ FED_BY_A_QUEUE = (INSPECT,)
 
 SECONDS = {API: resources.GATEWAY_TIMEOUT_SECONDS, MIGRATE: 840, INSPECT: resources.INSPECTION_SECONDS}
 OTHERWISE_SECONDS = 60
+INSPECTIONS_AT_ONCE = 10
+"""Each with one connection to the database; the others wait in the queue."""
+
 INSPECTION_MEGABYTES = 2048
 """A process that may take a gigabyte for one picture, beside its parent."""
 MEGABYTES = 1024
@@ -128,7 +131,9 @@ class Functions:
         """Two of what runs by the clock share their work, and storage events wait, so that requests need not."""
         if self._stage.concurrency is None:
             return None
-        return {API: self._stage.concurrency, STORAGE: self._stage.concurrency // 4, INSPECT: 10}.get(name, 2)
+        return {API: self._stage.concurrency, STORAGE: self._stage.concurrency // 4, INSPECT: INSPECTIONS_AT_ONCE}.get(
+            name, 2
+        )
 
     def _role(self, name: str) -> Role:
         role = Role(

@@ -6,11 +6,8 @@ from aws_cdk import Duration, RemovalPolicy, aws_kms, aws_lambda, aws_lambda_eve
 from constructs import Construct
 
 from infrastructure import resources
-from infrastructure.stack.functions import INSPECT, Functions
+from infrastructure.stack.functions import INSPECT, INSPECTIONS_AT_ONCE, Functions
 from infrastructure.stages import Stage
-
-AT_ONCE = 10
-"""Inspections under way, each with one connection to the database; the others wait in the queue."""
 
 
 class Inspections:
@@ -32,7 +29,7 @@ class Inspections:
         )
         inspect.function.add_layers(_libraries(scope, layer))
         inspect.alias.add_event_source(
-            aws_lambda_event_sources.SqsEventSource(self.queue, batch_size=1, max_concurrency=AT_ONCE)
+            aws_lambda_event_sources.SqsEventSource(self.queue, batch_size=1, max_concurrency=INSPECTIONS_AT_ONCE)
         )
         secret = _identifier_key(scope, stage, key)
         # Read when the stack is deployed: to ask for it at a start would take one more endpoint.

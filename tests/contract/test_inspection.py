@@ -22,9 +22,11 @@ from tests.contract.builders import (
     uploaded,
 )
 
-FILES = sorted(
-    path for path in (Path(pydicom.data.__file__).parent / "test_files").iterdir() if path.suffix in (".dcm", ".gz")
-)
+BUNDLED = Path(pydicom.data.__file__).parent / "test_files"
+FILES = [
+    *sorted(path for path in BUNDLED.iterdir() if path.suffix in (".dcm", ".gz")),
+    Path(__file__).parents[1] / "imaging" / "knee-mr.dcm",
+]
 PDF = b"%PDF-1.7 of a report"
 
 
@@ -119,6 +121,7 @@ def test_every_file_that_comes_with_pydicom_goes_through_and_none_ends_among_the
     assert all("NoPreview" in images[name]["attributes"] for name in without - set(rejected))
     assert {"JPEG-lossy.dcm", "rtplan.dcm", "MR_truncated.dcm", "test-SR.dcm", "badVR.dcm"} <= without
     assert len(images) - len(without) > 45
+    assert images["knee-mr.dcm"]["preview_url"]
     named = {"aws_access_key_id": stack["aws_access_key_id"], "aws_secret_access_key": stack["aws_secret_access_key"]}
     sqs = boto3.client("sqs", endpoint_url=stack["aws_endpoint_url"], region_name=stack["region"], **named)
     assert "Messages" not in sqs.receive_message(QueueUrl=stack["inspection_dead_letters"])

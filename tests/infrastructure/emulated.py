@@ -11,7 +11,10 @@ from botocore.config import Config
 
 from local.emulator import ACCOUNT, CREDENTIALS, REGION
 
-KEPT = ("KMS", "S3", "DynamoDB", "SQS", "SNS", "Cognito", "Lambda", "IAM", "ApiGateway", "Logs", "Events", "CloudWatch")
+KEPT = (
+    *("KMS", "SecretsManager", "S3", "DynamoDB", "SQS", "SNS", "Cognito", "Lambda", "IAM", "ApiGateway", "Logs"),
+    *("Events", "CloudWatch"),
+)
 """Services whose resources it makes; network, database and CDK's own functions stay away."""
 
 REFUSE_HTTP = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")

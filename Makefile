@@ -74,6 +74,8 @@ lock: $(READY) ## pin what pyproject.toml asks for in the requirements files
 		pyproject.toml --group dev -o requirements-dev.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header \
 		pyproject.toml -c requirements-dev.txt -o requirements.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header \
+		--group imaging -c requirements-dev.txt -o requirements-imaging.txt
 	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --no-annotate --no-header \
 		--group deploy -c requirements-dev.txt -o requirements-deploy.txt
 	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --no-annotate --no-header \

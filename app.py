@@ -1,15 +1,16 @@
-"""The service's functions on AWS Lambda: the API, the S3 event handler, what runs by the clock, and the migration."""
+"""The service's functions on AWS Lambda: the API, the S3 event handler, the inspection, what runs by the clock, and the
+migration."""
 
 from logging import Logger
 from typing import Any, cast
 
-from chalice.app import Chalice, CloudWatchEvent, Rate, S3Event
+from chalice.app import Chalice, CloudWatchEvent, Rate, S3Event, SQSEvent
 
 from chalicelib import middleware, snapshot
 from chalicelib.aws import tokens
 from chalicelib.config import settings
 from chalicelib.database import engine, migrations
-from chalicelib.events import housekeeping, reconciliation, storage
+from chalicelib.events import housekeeping, inspection, reconciliation, storage
 from chalicelib.events import purge as purging
 from chalicelib.routes.access_log import access_log
 from chalicelib.routes.images import images
@@ -37,6 +38,11 @@ app.register_middleware(middleware.answer_problems, "http")
 @app.on_s3_event(bucket=settings().image_bucket, events=["s3:ObjectCreated:*", "s3:ObjectRemoved:*"])
 def record_storage_event(event: S3Event) -> None:
     storage.take_in(event.to_dict()["Records"])
+
+
+@app.on_sqs_message(queue="inspections", batch_size=1)
+def inspect(event: SQSEvent) -> None:
+    inspection.inspect(event.to_dict()["Records"])
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES))

@@ -228,7 +228,7 @@ def _text(value: str) -> str:
 
 _IMAGES = (
     "images (id, created_by, status, filename, content_type, size, checksum_sha256, object_key, sequencer,"
-    " uploaded_at, deleted_at, rejection, metadata, attributes)"
+    " uploaded_at, deleted_at, rejection, metadata, attributes, inspected_at)"
 )
 _BATCH = 20_000
 
@@ -301,6 +301,7 @@ class _Content:
             "not a DICOM file" if status == "rejected" else _NULL,
             f'{{"ward": "{ward}", "dose": {dose}, "urgent": {urgent}}}' if ward else "{}",
             _attributes(position // (IMAGES_A_STUDY * 3 // 2), modality, is_northern, *seen) if modality else "{}",
+            created + delay if is_uploaded else _NULL,
         )
         return "\t".join(map(str, columns)) + "\n"
 

@@ -35,7 +35,8 @@ from local.state import free_port
 TAGS = [f"load-{number}" for number in range(50)]
 WATCHED = ("local.gateway", "local.worker", "local.delivery", "local.schedules")
 GROWTH_ALLOWED = 0.10
-CONTENT = b"DICM" * 256
+CONTENT = b"\xff\xd8\xff" + b"DICM" * 256
+"""Passes for a JPEG; what is no image would be rejected."""
 
 
 def main() -> int:

@@ -40,6 +40,22 @@ class Settings(BaseModel):
     """An image whose file has not come so long after its last upload URL was given goes to the bin."""
     orphan_hours: PositiveInt = 24
     """An object that no image has is removed when it is older."""
+    inspection_queue: str | None = None
+    """Where images wait to be inspected; without it nobody asks for inspections."""
+    reject_unknown_files: bool = True
+    """Whether a file that is no image of a known kind is refused; else it is kept, without attributes."""
+    study_date: Literal["day", "month", "year", "none"] = "year"
+    """How much of StudyDate is kept among the attributes. A day, with other knowledge, may tell who it was."""
+    series_description: bool = False
+    """Whether SeriesDescription, into which people write what they like, names too, is kept."""
+    extra_attributes: str = ""
+    """Keywords of DICOM elements to keep beside those that always are, as A|B. Everyone who may read images sees
+    them: what identifies a patient does not belong here."""
+    auto_tags: str = ""
+    """Tags that images get by their attributes, as `modality:{Modality}|{BodyPartExamined}`."""
+    identifier_key: SecretStr | None = Field(default=None, min_length=16)
+    """Keys the hashes of study, series and instance UIDs among the attributes; without it none are kept. Whoever has it
+    can find out whether an image that they know is here. Another key makes other hashes."""
     statement_timeout_seconds: PositiveInt = 20
     """PostgreSQL ends a statement after this; it stays below the gateway's 29 s, so that the caller gets our answer."""
     search_timeout_seconds: PositiveInt = 5

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from infrastructure import checks, service
-from infrastructure.packaging import PACKAGE, ROOT
+from infrastructure.packaging import LAYER, PACKAGE, ROOT
 from infrastructure.stages import STAGES
 
 
@@ -17,7 +17,7 @@ def main() -> int:
     service.import_with(stage.origins[0])
     from infrastructure.stack.synthesis import synthesize  # noqa: PLC0415  CDK starts Node when it is imported
 
-    template = synthesize(stage, options.package, options.output)
+    template = synthesize(stage, options.package, options.layer, options.output)
     if found := checks.complaints(template) if options.check else "":
         print(found, file=sys.stderr)
         return 1
@@ -30,6 +30,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("command", choices=["synth"])
     parser.add_argument("--stage", choices=sorted(STAGES), default="dev")
     parser.add_argument("--package", type=Path, default=PACKAGE)
+    parser.add_argument("--layer", type=Path, default=LAYER)
     parser.add_argument("--check", action=argparse.BooleanOptionalAction, default=True, help="by cfn-lint and checkov")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "cdk.out")
     return parser.parse_args()

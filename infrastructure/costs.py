@@ -26,6 +26,9 @@ class Prices:
     table_million_writes: float = 0.7625
     table_gigabyte: float = 0.306
     gateway_million: float = 3.70
+    endpoint_hour: float = 0.012
+    """An interface endpoint in one zone."""
+    secret: float = 0.40
     function_million: float = 0.20
     function_gigabyte_second: float = 0.0000166667
     snapshot_gigabyte_second: float = 0.0000015046
@@ -59,7 +62,8 @@ ACCESS_RECORD_WRITES = 5
 """The item and four indexes, of a kilobyte at most each."""
 LOG_KILOBYTES = 1.5
 """A request's line in the function's log, and in the gateway's."""
-ALARMS = 11
+ALARMS = 12
+ZONES = 2
 FUNCTION_GIGABYTES = 1.0
 IO_A_REQUEST = 4
 RUNS_BY_THE_CLOCK = HOURS * 60 * 1.2
@@ -77,6 +81,8 @@ def _standing(stage: Stage, usage: Usage, prices: Prices) -> dict[str, float]:
         "Aurora capacity": units * instances * HOURS * prices.aurora_unit_hour,
         "RDS Proxy": max(PROXY_LEAST_UNITS, units * instances) * HOURS * prices.proxy_unit_hour,
         "key, alarms, dashboard": prices.key + ALARMS * prices.alarm + prices.dashboard,
+        "way to the queue": ZONES * HOURS * prices.endpoint_hour,
+        "key to the identifiers": prices.secret,
         "firewall": prices.firewall if stage.firewall else 0.0,
         "what runs by the clock": RUNS_BY_THE_CLOCK * 0.1 * FUNCTION_GIGABYTES * prices.function_gigabyte_second,
         "snapshots": (FUNCTION_GIGABYTES * HOURS * 3600 * prices.snapshot_gigabyte_second if stage.snap_start else 0.0),

@@ -1,4 +1,4 @@
-"""The zip that every function of the service runs from: `python -m infrastructure.packaging`.
+"""The zip that every function runs from, and the layer of one of them: `python -m infrastructure.packaging`.
 
 The same whatever machine makes it: wheels for Lambda's platform, bytecode of Lambda's Python, fixed dates and order.
 """
@@ -19,6 +19,8 @@ import chalice.app
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "build" / "function.zip"
+LAYER = ROOT / "build" / "imaging.zip"
+"""The libraries that only the inspection needs."""
 
 AWS_SERVICES = ("dynamodb", "s3")
 """Whose API descriptions go with botocore; those of the other four hundred would be most of the zip."""
@@ -26,8 +28,15 @@ AWS_SERVICES = ("dynamodb", "s3")
 _CODE = "/var/task"
 """Where Lambda unpacks it, and so what tracebacks name."""
 
+_LAYER = "/opt/python"
+
 _NOT_RUN = {"tests", "testing", "bin", "examples", "templates"}
 """Directories of what is installed; beside them the wheels' own records."""
+
+_NOT_RUN_PATHS = ("pydicom/data/test_files", "pydicom/data/charset_files", "pydicom/data/palettes", "numpy/f2py")
+
+_ASKED_FOR = ("pydicom", "pylibjpeg")
+"""Wheels that ask for their own record: which version they are, and which decoders there are."""
 
 _NOT_RUN_SUFFIXES = {".pyi", ".pyx", ".pxd", ".c", ".typed"}
 
@@ -66,6 +75,20 @@ def build(target: Target = LAMBDA, package: Path = PACKAGE, requirements: Path =
     return package
 
 
+def build_layer(
+    target: Target = LAMBDA, layer: Path = LAYER, requirements: Path = ROOT / "requirements-imaging.txt"
+) -> Path:
+    """Raises PackagingError. What the function's own zip has is not in it."""
+    with tempfile.TemporaryDirectory() as directory:
+        content = Path(directory) / "python"
+        _install(target, requirements, content)
+        _drop_what_is_not_run(content)
+        _compile(target, content, _LAYER)
+        layer.parent.mkdir(parents=True, exist_ok=True)
+        _zip(content.parent, layer)
+    return layer
+
+
 def _install(target: Target, requirements: Path, content: Path) -> None:
     """Every requirement is pinned, those of requirements too, so none is looked for beyond the file."""
     wheels = ["--only-binary", ":all:", "--python-platform", f"{target.architecture}-manylinux_2_28"]
@@ -80,9 +103,13 @@ def _drop_what_is_not_run(content: Path) -> None:
 
 
 def _is_run(path: Path) -> bool:
+    if path.name in ("METADATA", "entry_points.txt") and path.parts[0].startswith(_ASKED_FOR):
+        return True
+    if path.parts[:2] == ("pydicom", "examples"):  # which pydicom imports
+        return True
     if path.suffix in _NOT_RUN_SUFFIXES or path.parts[0].endswith((".dist-info", ".lock")):
         return False
-    if _NOT_RUN.intersection(path.parts):
+    if _NOT_RUN.intersection(path.parts) or str(path).startswith(_NOT_RUN_PATHS):
         return False
     described = path.parts[0] in ("boto3", "botocore") and path.parts[1] == "data" and len(path.parts) > 3
     return not described or path.parts[2] in AWS_SERVICES
@@ -99,10 +126,10 @@ def _copy_ours(content: Path) -> None:
         shutil.copyfile(source, copy)
 
 
-def _compile(target: Target, content: Path) -> None:
+def _compile(target: Target, content: Path, place: str = _CODE) -> None:
     """To bytecode that is taken without a look at its source: dates in a zip say nothing. By a process of its own, for
     what else a process has compiled shows in the bytes."""
-    options = ["-q", "-f", "--invalidation-mode", "unchecked-hash", "-s", str(content), "-p", _CODE, str(content)]
+    options = ["-q", "-f", "--invalidation-mode", "unchecked-hash", "-s", str(content), "-p", place, str(content)]
     python = [sys.executable] if target.python == Target.here().python else _other_python(target.python)
     _run([*python, "-m", "compileall", *options])
 
@@ -113,7 +140,7 @@ def _other_python(version: str) -> list[str]:
 
 
 def _zip(content: Path, package: Path) -> None:
-    with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for path in _files(content):
             entry = zipfile.ZipInfo(str(path.relative_to(content)))
             entry.external_attr = (0o100755 if path.suffix == ".so" else 0o100644) << 16
@@ -149,14 +176,15 @@ def contents(package: Path) -> list[tuple[str, int, int]]:
 
 def main() -> int:
     try:
-        package = build()
+        made = [build(), build_layer()]
     except PackagingError as error:
         print(error, file=sys.stderr)
         return 1
-    rows = contents(package)
-    print(f"{package.relative_to(ROOT)!s:32}{'zipped':>12}{'unpacked':>12}")
-    for name, zipped, unpacked in [*rows, ("all", package.stat().st_size, sum(row[2] for row in rows))]:
-        print(f"{name:32}{zipped / 1e6:9.2f} MB{unpacked / 1e6:9.2f} MB")
+    for package in made:
+        rows = contents(package)
+        print(f"{package.relative_to(ROOT)!s:32}{'zipped':>12}{'unpacked':>12}")
+        for name, zipped, unpacked in [*rows, ("all", package.stat().st_size, sum(row[2] for row in rows))]:
+            print(f"{name:32}{zipped / 1e6:9.2f} MB{unpacked / 1e6:9.2f} MB")
     return 0
 
 

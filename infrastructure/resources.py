@@ -13,6 +13,9 @@ FUNCTION_ENVIRONMENT = {
 }
 """What the service's process is told that is the same everywhere."""
 
+INSPECTION_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
+"""Of the function that inspects files: it forks, which a process with threads should not."""
+
 RESOURCE_SERVER = "tagged-image-manager"
 SCOPES = {
     "read": "See images, tags and searches",
@@ -24,6 +27,14 @@ GROUPS = ("viewers", "editors", "admins")
 STORAGE_EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")
 STORAGE_EVENT_TRIES = 3
 """How often Lambda tries an asynchronous event before it goes to the dead letters."""
+
+STORED_IMAGES = "images/"
+"""The prefix of what S3 tells of; what the service itself makes of them lies elsewhere."""
+
+INSPECTION_TRIES = 3
+"""How often an inspection is tried before its message goes to the dead letters."""
+INSPECTION_SECONDS = 60
+"""The function's time-out."""
 
 
 def bucket_cors(origins: list[str]) -> list[dict[str, Any]]:

@@ -1,13 +1,15 @@
-"""Brings S3 events from the queue to the service's handler, as Lambda would.
+"""Brings messages from a queue to the function that takes them, as Lambda would: S3's events, and files to inspect.
 
-Its own process, one invocation at a time. What fails comes again after a moment, and in the end the queue keeps it
-among the dead letters.
+A process for each queue, one invocation at a time. What fails comes again after a moment, and in the end the queue
+keeps it among the dead letters.
 """
 
 import json
 import signal
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -22,11 +24,15 @@ BACKOFF_SECONDS = (1, 5)
 """After the first and the second failure; after the last, the queue puts the message among the dead letters."""
 
 
+Message = dict[str, Any]
+
+
 class Delivery:
-    def __init__(self, sqs: Any, queue: str, on_storage_event: Handler, ending: Ending) -> None:
+    def __init__(self, sqs: Any, queue: str, kind: "Kind", handler: Handler, ending: Ending) -> None:
         self._sqs = sqs
         self._queue = queue
-        self._on_storage_event = on_storage_event
+        self._kind = kind
+        self._handler = handler
         self._ending = ending
 
     def step(self) -> None:
@@ -35,19 +41,19 @@ class Delivery:
             with self._ending.put_off():
                 self._deliver(message)
 
-    def _receive(self) -> list[dict[str, Any]]:
+    def _receive(self) -> list[Message]:
         answer = self._sqs.receive_message(
             QueueUrl=self._queue,
-            MaxNumberOfMessages=10,
+            MaxNumberOfMessages=self._kind.at_once,
             WaitTimeSeconds=LONGEST_POLL_SECONDS,
             MessageSystemAttributeNames=["ApproximateReceiveCount"],
         )
-        messages: list[dict[str, Any]] = answer.get("Messages", [])
+        messages: list[Message] = answer.get("Messages", [])
         return messages
 
-    def _deliver(self, message: dict[str, Any]) -> None:
-        event = _event(message["Body"])
-        done = event is None or invoke(self._on_storage_event, event, "An S3 event")
+    def _deliver(self, message: Message) -> None:
+        event = self._kind.event(message)
+        done = event is None or invoke(self._handler, event, self._kind.what)
         named = {"QueueUrl": self._queue, "ReceiptHandle": message["ReceiptHandle"]}
         if done:
             self._sqs.delete_message(**named)
@@ -57,13 +63,36 @@ class Delivery:
             self._sqs.change_message_visibility(**named, VisibilityTimeout=seconds)
 
 
-def _event(body: str) -> Any:
+@dataclass(frozen=True)
+class Kind:
+    """Of what a queue carries."""
+
+    what: str
+    function: str
+    at_once: int
+    event: Callable[[Message], Any]
+    """What the function is invoked with; None: nothing."""
+
+
+def storage_event(message: Message) -> Any:
     """None for what S3 sends to try the connection. What is no JSON goes to the handler, to fail there."""
     try:
-        event = json.loads(body)
+        event = json.loads(message["Body"])
     except json.JSONDecodeError:
-        return body
+        return message["Body"]
     return None if isinstance(event, dict) and event.get("Event") == "s3:TestEvent" else event
+
+
+def queue_event(message: Message) -> Any:
+    """As Lambda tells of one message of a queue."""
+    record = {"messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"]}
+    return {"Records": [{**record, "attributes": message["Attributes"], "eventSource": "aws:sqs"}]}
+
+
+KINDS = {
+    "storage": Kind("An S3 event", "record_storage_event", 10, storage_event),
+    "inspection": Kind("An inspection", "inspect", 1, queue_event),
+}
 
 
 def _keep_going(delivery: Delivery) -> None:
@@ -75,19 +104,20 @@ def _keep_going(delivery: Delivery) -> None:
             pause = 0.1
         except (BotoCoreError, ClientError) as error:
             if pause == 0.1:
-                log(f"The queue of S3 events does not answer: {error}")
+                log(f"The queue does not answer: {error}")
             time.sleep(pause)
             pause = min(pause * 2, 2)
 
 
-def main(queue: str) -> None:
+def main(kind: Kind, queue: str) -> None:
     import app  # noqa: PLC0415  it may fail, and then the supervisor should see it
 
     config = Config(retries={"total_max_attempts": 1}, read_timeout=LONGEST_POLL_SECONDS + 10)
     ending = Ending()
     signal.signal(signal.SIGTERM, ending.ask)
-    _keep_going(Delivery(boto3.client("sqs", config=config), queue, app.record_storage_event, ending))
+    handler = getattr(app, kind.function)
+    _keep_going(Delivery(boto3.client("sqs", config=config), queue, kind, handler, ending))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(KINDS[sys.argv[1]], sys.argv[2])

@@ -4,7 +4,7 @@ import os
 from typing import Any
 from urllib.parse import urljoin
 
-from infrastructure.resources import FUNCTION_ENVIRONMENT
+from infrastructure.resources import FUNCTION_ENVIRONMENT, INSPECTION_ENVIRONMENT
 from local import ROOT
 from local.emulator import ACCOUNT
 
@@ -15,7 +15,7 @@ MEMORY_MEGABYTES = 1024
 def of_service(stack: dict[str, Any]) -> dict[str, str]:
     """Settings of the product in the caller's environment pass through; whatever names a part of the stack does not."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    given = FUNCTION_ENVIRONMENT | _links(stack) | inherited | database(stack["database_url"])
+    given = FUNCTION_ENVIRONMENT | INSPECTION_ENVIRONMENT | _links(stack) | inherited | database(stack["database_url"])
     return given | _aws(stack) | _resources(stack)
 
 
@@ -33,6 +33,8 @@ def _resources(stack: dict[str, Any]) -> dict[str, str]:
     return {
         "IMAGE_BUCKET": stack["bucket"],
         "ACCESS_LOG_TABLE": stack["access_log_table"],
+        "INSPECTION_QUEUE": stack["inspection_queue"],
+        "IDENTIFIER_KEY": stack["identifier_key"],
         "USER_POOL_ARN": pool,
     }
 

@@ -47,6 +47,7 @@ class Parts:
         self._finish(migration)
         self._await_gateway(ready)
         self._start_delivery()
+        self._start_inspection()
         self._start_schedules()
         self._state.write_stack(self._stack)
 
@@ -62,6 +63,8 @@ class Parts:
                 self._await_gateway(self._spawn_gateway())
             case "delivery":
                 self._start_delivery()
+            case "inspection":
+                self._start_inspection()
             case "schedules":
                 self._start_schedules()
 
@@ -70,6 +73,7 @@ class Parts:
         for name, with_signal in (
             ("gateway", signal.SIGTERM),
             ("delivery", signal.SIGTERM),
+            ("inspection", signal.SIGTERM),
             ("schedules", signal.SIGTERM),
             ("emulator", signal.SIGTERM),
             ("database", signal.SIGINT),
@@ -115,22 +119,24 @@ class Parts:
         return {
             "api_url": f"http://127.0.0.1:{self._listener.getsockname()[1]}/{STAGE}",
             "database_url": self._postgres.url,
+            "identifier_key": self._secrets["identifiers"],
             "log": str(self._state.service_log),
             "pid": os.getpid(),
         }
 
     def _restart_service(self) -> None:
         self._state.write_stack(self._stack)
-        for name in ("gateway", "delivery", "schedules"):
+        for name in ("gateway", "delivery", "inspection", "schedules"):
             children.stop(self.processes[name], signal.SIGTERM, 10)
         self._await_gateway(self._spawn_gateway())
         self._start_delivery()
+        self._start_inspection()
         self._start_schedules()
 
     def _migration(self) -> subprocess.Popen[bytes]:
         """Runs beside the emulator's start, so the pool may have no id yet; nothing here asks for it."""
         known = {"user_pool_id": "unknown", "region": emulator.REGION, "aws_endpoint_url": self._emulator.url}
-        names = {"bucket": "unknown", "access_log_table": "unknown", **emulator.CREDENTIALS}
+        names = {"bucket": "unknown", "access_log_table": "unknown", "inspection_queue": "", **emulator.CREDENTIALS}
         return self._python(["-c", _MIGRATE], self._state.log("migration"), names | known | self._addresses())
 
     def _finish(self, migration: subprocess.Popen[bytes]) -> None:
@@ -155,8 +161,12 @@ class Parts:
             raise Trouble(line.strip() or f"The gateway does not start; the end of {self._state.service_log} says why.")
 
     def _start_delivery(self) -> None:
-        command = ["-m", "local.delivery", self._stack["storage_event_queue"]]
+        command = ["-m", "local.delivery", "storage", self._stack["storage_event_queue"]]
         self.processes["delivery"] = self._python(command, self._state.service_log, self._stack)
+
+    def _start_inspection(self) -> None:
+        command = ["-m", "local.delivery", "inspection", self._stack["inspection_queue"]]
+        self.processes["inspection"] = self._python(command, self._state.service_log, self._stack)
 
     def _start_schedules(self) -> None:
         self.processes["schedules"] = self._python(["-m", "local.schedules"], self._state.service_log, self._stack)

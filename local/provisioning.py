@@ -13,7 +13,7 @@ from local import emulator, user_pool
 BUCKET = "tagged-image-manager-images"
 ACCESS_LOG_TABLE = "tagged-image-manager-access-log"
 QUEUE = "storage-events"
-DEAD_LETTERS = "storage-events-dead-letters"
+INSPECTIONS = "inspections"
 
 
 class Clients:
@@ -34,7 +34,8 @@ class Clients:
 
 def provision(clients: Clients, endpoint: str, passwords: dict[str, str], callback: str) -> dict[str, Any]:
     """Safe to repeat. Answers with what stack.json says of it."""
-    queue, dead_letters = _queues(clients.sqs)
+    queue, dead_letters = _queue(clients.sqs, QUEUE, resources.STORAGE_EVENT_TRIES, _let_s3_in())
+    inspections, failed_inspections = _queue(clients.sqs, INSPECTIONS, resources.INSPECTION_TRIES)
     _bucket(clients.s3)
     _access_log(clients.dynamodb)
     return {
@@ -44,6 +45,8 @@ def provision(clients: Clients, endpoint: str, passwords: dict[str, str], callba
         "bucket": BUCKET,
         "storage_event_queue": queue,
         "storage_event_dead_letters": dead_letters,
+        "inspection_queue": inspections,
+        "inspection_dead_letters": failed_inspections,
         "access_log_table": ACCESS_LOG_TABLE,
         "token_url": f"{endpoint}/oauth2/token",
         **user_pool.provision(clients.cognito, passwords, callback),
@@ -54,11 +57,17 @@ def _arn(service: str, name: str) -> str:
     return f"arn:aws:{service}:{emulator.REGION}:{emulator.ACCOUNT}:{name}"
 
 
-def _queues(sqs: Any) -> tuple[str, str]:
-    """The queue of storage events and its dead letters."""
-    dead_letters = sqs.create_queue(QueueName=DEAD_LETTERS)["QueueUrl"]
-    queue = sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
-    redrive = {"deadLetterTargetArn": _arn("sqs", DEAD_LETTERS), "maxReceiveCount": resources.STORAGE_EVENT_TRIES}
+def _queue(sqs: Any, name: str, tries: int, more: dict[str, str] | None = None) -> tuple[str, str]:
+    """It and its dead letters."""
+    dead_letters = sqs.create_queue(QueueName=f"{name}-dead-letters")["QueueUrl"]
+    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+    redrive = {"deadLetterTargetArn": _arn("sqs", f"{name}-dead-letters"), "maxReceiveCount": tries}
+    attributes = {"VisibilityTimeout": "30", "RedrivePolicy": json.dumps(redrive), **(more or {})}
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes=attributes)
+    return queue, dead_letters
+
+
+def _let_s3_in() -> dict[str, str]:
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": "s3.amazonaws.com"},
@@ -66,13 +75,7 @@ def _queues(sqs: Any) -> tuple[str, str]:
         "Resource": _arn("sqs", QUEUE),
         "Condition": {"ArnEquals": {"aws:SourceArn": f"arn:aws:s3:::{BUCKET}"}},
     }
-    attributes = {
-        "VisibilityTimeout": "30",
-        "RedrivePolicy": json.dumps(redrive),
-        "Policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
-    }
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes=attributes)
-    return queue, dead_letters
+    return {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]})}
 
 
 def _bucket(s3: Any) -> None:
@@ -85,7 +88,8 @@ def _bucket(s3: Any) -> None:
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     s3.put_bucket_cors(Bucket=BUCKET, CORSConfiguration={"CORSRules": resources.bucket_cors(["*"])})
     # Each setting of it sends an s3:TestEvent, as on AWS.
-    wanted = {"QueueArn": _arn("sqs", QUEUE), "Events": list(resources.STORAGE_EVENTS)}
+    images = {"Key": {"FilterRules": [{"Name": "prefix", "Value": resources.STORED_IMAGES}]}}
+    wanted = {"QueueArn": _arn("sqs", QUEUE), "Events": list(resources.STORAGE_EVENTS), "Filter": images}
     s3.put_bucket_notification_configuration(Bucket=BUCKET, NotificationConfiguration={"QueueConfigurations": [wanted]})
 
 

@@ -67,14 +67,15 @@ class State:
         write_privately(self.stack_file, json.dumps(stack, indent=2) + "\n")
 
     def secrets(self) -> dict[str, str]:
-        """Passwords of the database and the users, made once."""
+        """Passwords of the database and the users, and the key to the hashes of identifiers; each made once."""
         file = self.directory / "secrets.json"
-        if not file.exists():
-            # Cognito's default policy wants every kind of character.
-            made = {name: f"{secrets.token_urlsafe(18)}-aA1" for name in ("database", *USERS)}
-            write_privately(file, json.dumps(made, indent=2) + "\n")
-        content: dict[str, str] = json.loads(file.read_text())
-        return content
+        known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+        # Cognito's default policy wants every kind of character.
+        made = {name: f"{secrets.token_urlsafe(18)}-aA1" for name in ("database", "identifiers", *USERS)}
+        if missing := made.keys() - known.keys():
+            known |= {name: made[name] for name in missing}
+            write_privately(file, json.dumps(known, indent=2) + "\n")
+        return known
 
 
 def write_privately(file: Path, text: str) -> None:

@@ -73,6 +73,12 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The zip with the imaging libraries, for the machine that runs the tests."""
+    return packaging.build_layer(packaging.Target.here(), tmp_path_factory.mktemp("layer") / "imaging.zip")
+
+
+@pytest.fixture(scope="session")
 def stack() -> Iterator[dict[str, Any]]:
     """The whole service, running: the contents of its stack.json."""
     with running_stack() as description:

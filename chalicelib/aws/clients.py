@@ -27,10 +27,19 @@ def forget() -> None:
     """The clients, and with them whose credentials they had."""
     session.cache_clear()
     s3.cache_clear()
+    sqs.cache_clear()
 
 
 def region() -> str:
     return os.environ.get("AWS_REGION") or os.environ["AWS_DEFAULT_REGION"]
+
+
+@cache
+def sqs() -> Any:
+    from botocore.config import Config
+
+    bounded = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+    return session().client("sqs", config=bounded)
 
 
 @cache

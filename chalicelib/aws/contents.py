@@ -28,6 +28,20 @@ def checksum_sha256(key: str, etag: str, size: int) -> str | None:
     return digest.hexdigest()
 
 
+@answering()
+def read(key: str, offset: int, length: int) -> bytes:
+    """A part of the object, or as much of it as there is; empty when it has gone."""
+    span = f"bytes={offset}-{offset + length - 1}"
+    try:
+        answer = s3().get_object(Bucket=settings().image_bucket, Key=key, Range=span)
+    except ClientError as error:
+        if status(error) == 404:
+            return b""
+        raise
+    content: bytes = answer["Body"].read()
+    return content
+
+
 def _chunks(key: str, etag: str, size: int) -> Iterator[bytes]:
     """Goes on where the line broke."""
     read = breaks = 0

@@ -22,6 +22,8 @@ SINGLE_PUT_BYTES = 5 * 1024**3
 """S3's limit for one PUT; its limit for a part of a multipart upload is the same."""
 
 
+PREVIEW_TYPE = "image/webp"
+
 INERT_TYPES = frozenset(
     {
         "application/dicom",
@@ -98,6 +100,18 @@ def inert_type(declared: str) -> str:
     """The declared type without its parameters; of one that is not known to be harmless, that of mere bytes."""
     kind = declared.partition(";")[0].strip().lower()
     return kind if kind in INERT_TYPES else "application/octet-stream"
+
+
+def presigned_preview(key: str) -> str:
+    """A GET that a browser shows in place."""
+    seconds, now = settings().download_url_seconds, int(time.time())
+    bucket = signing.place_of(s3(), settings().image_bucket)
+    return signing.presigned_get(bucket, credentials(), preview_key(key), "inline", PREVIEW_TYPE, seconds, now)
+
+
+def preview_key(key: str) -> str:
+    """Of the preview of the image with this key; below a prefix of its own, of which S3 tells no events."""
+    return f"previews/{key.removeprefix('images/')}"
 
 
 def content_disposition(filename: str) -> str:

@@ -32,6 +32,7 @@ class FoundImage(NamedTuple):
     uploaded_at: datetime | None
     object_key: str
     rejection: str | None
+    has_preview: bool
     metadata_: dict[str, Any]
     attributes: dict[str, Any]
     tags: list[LinkedTag]
@@ -54,7 +55,7 @@ def query(ids: str) -> str:
     return f"""
         SELECT i.*, t.* FROM ({ids}) f CROSS JOIN LATERAL (
             SELECT id, status, filename, content_type, size, checksum_sha256, created_by, uploaded_at, object_key,
-                rejection, metadata, attributes
+                rejection, has_preview, metadata, attributes
             FROM images WHERE id = f.image_id OFFSET 0
         ) i CROSS JOIN LATERAL (
             SELECT array_agg(l.tag_id), array_agg(n.name)

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    false,
     func,
     text,
 )
@@ -168,6 +169,10 @@ class FirstAnswer(Base):
     answered_at: Mapped[datetime] = mapped_column(TIMESTAMPTZ, server_default=func.now())
 
 
+MOST_INSPECTIONS_ASKED = 5
+"""What still fails then lies among the dead letters, for a person."""
+
+
 class Image(Base):
     __tablename__ = "images"
     __table_args__ = (
@@ -179,6 +184,13 @@ class Image(Base):
         CheckConstraint("checksum_sha256 ~ '^[0-9a-f]{64}$'", name="checksum_form"),
         CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata_object"),
         Index("images_waiting", "id", postgresql_where="status IN ('pending', 'missing')"),
+        Index(
+            "images_uninspected",
+            "id",
+            postgresql_where=(
+                f"status = 'present' AND inspected_at IS NULL AND inspections_asked < {MOST_INSPECTIONS_ASKED}"
+            ),
+        ),
         Index("images_binned", "deleted_at", postgresql_where="deleted_at IS NOT NULL"),
         Index(
             "images_binned_amid_parts",
@@ -221,6 +233,14 @@ class Image(Base):
     rejection: Mapped[str | None] = mapped_column(Text)
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, default=dict)
     attributes: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+    inspected_at: Mapped[datetime | None] = mapped_column(TIMESTAMPTZ, comment="when its attributes were read")
+    inspections_asked: Mapped[int] = mapped_column(
+        SmallInteger,
+        server_default="0",
+        default=0,
+        comment="how often the reconciliation has asked for what was lost",
+    )
+    has_preview: Mapped[bool] = mapped_column(server_default=false(), default=False)
 
     tags: Mapped[list[Tag]] = relationship(
         secondary=image_tags,

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from chalicelib.aws import inspection_queue
 from chalicelib.config import settings
-from chalicelib.database import images, scans
+from chalicelib.database import images, inspections, scans
 from chalicelib.database.engine import transaction
 from chalicelib.database.scans import WaitingImage
 from chalicelib.database.tables import Status
@@ -42,6 +43,10 @@ NO_IMAGE_YET = 2**63 - 1
 
 HEALED = {Status.PRESENT, Status.MISSING, Status.REJECTED}
 
+INSPECTIONS_A_RUN = 1000
+INSPECTION_MINUTES = 10
+"""An image that still waits then was lost on its way to the inspection, or failed there."""
+
 
 def reconcile() -> dict[str, int]:
     """How many images became what. Each run looks at the newest, and at the next of the others in turn: what it costs
@@ -53,6 +58,7 @@ def reconcile() -> dict[str, int]:
     if healed:
         logger.warning("healed images whose storage event was lost or late", images=healed.total(), became=dict(healed))
         count("ImagesHealed", healed.total())
+    _ask_for_inspections()
     return dict(healed)
 
 
@@ -107,3 +113,13 @@ def _verified(claims: "Sequence[Claim]", end: float) -> Iterator[str]:
                 give_up(claim)
         except Exception:  # noqa: BLE001 (one that cannot be read holds up no other)
             logger.exception("a file could not be verified", object_key=claim.object_key)
+
+
+def _ask_for_inspections() -> None:
+    if not settings().inspection_queue:
+        return
+    with transaction() as session:
+        overdue = inspections.overdue(session, INSPECTION_MINUTES, INSPECTIONS_A_RUN)
+        inspection_queue.send(overdue)
+    if overdue:
+        logger.warning("asked again for inspections that were lost or late", images=len(overdue))

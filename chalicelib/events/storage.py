@@ -4,10 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote_plus
 
+from chalicelib.aws import inspection_queue
+from chalicelib.database import inspections
 from chalicelib.database.engine import transaction
 from chalicelib.events.verification import concluded
 from chalicelib.services import uploads
 from chalicelib.telemetry import begin, logger
+
+UNKNOWN_SECONDS = 2
+"""After which a key that nobody knew yet may have its row."""
 
 
 class RecordsFailedError(Exception):
@@ -28,6 +33,7 @@ def _taken_in(record: Mapping[str, Any]) -> bool:
         with transaction() as session:
             outcome = uploads.take_in(session, event)
         outcome = concluded(outcome)
+        _ask_for_inspection(event.object_key, outcome)
     except Exception:  # noqa: BLE001 (whatever is wrong with this record, the others are to go on)
         logger.exception("storage record failed", storage_record=record)
         return False
@@ -40,6 +46,17 @@ def _taken_in(record: Mapping[str, Any]) -> bool:
         sequencer=event.sequencer,
     )
     return True
+
+
+def _ask_for_inspection(object_key: str, outcome: str) -> None:
+    """Also when the event comes again, because its message could not be sent. A key that nobody knows may be that of a
+    one-shot upload, whose row comes right behind its file."""
+    with transaction() as session:
+        waiting = inspections.waiting(session, object_key)
+    if waiting is not None:
+        inspection_queue.send([object_key])
+    elif outcome == "unknown":
+        inspection_queue.send([object_key], after_seconds=UNKNOWN_SECONDS)
 
 
 def _event(record: Mapping[str, Any]) -> "uploads.StorageEvent":

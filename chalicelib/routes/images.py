@@ -26,7 +26,10 @@ def browse(request: Request, wanted: BrowseQuery) -> Listed[ImageRecord]:
     repeats an image, whatever comes and goes meanwhile."""
     with reading() as session:
         page = search.find(session, wanted.criteria(), wanted.window(int))
-        return listing(request, wanted, page, [ImageRecord.of(image) for image in page.rows], key=lambda row: row.id)
+        who = caller(request)
+        return listing(
+            request, wanted, page, [ImageRecord.of(image, who) for image in page.rows], key=lambda row: row.id
+        )
 
 
 @route(images, "POST /images", "registerImage", needs=Permission.WRITE, body=ImageDraft)
@@ -42,18 +45,18 @@ def register(request: Request, draft: ImageDraft) -> Created[Upload]:
 
 
 @route(images, "GET /images/{image_id}", "getImage", needs=Permission.READ)
-def get(_: Request, image_id: ImageId) -> Versioned[ImageRecord]:
+def get(request: Request, image_id: ImageId) -> Versioned[ImageRecord]:
     """Get one image, with a URL to download its file from.
 
     The file is at `url` once the image is `present`; the URL needs no token, and saves under the original filename."""
     with reading() as session:
         image = service.get(session, image_id)
-        return Versioned(ImageRecord.of(image), service.etag(image))
+        return Versioned(ImageRecord.of(image, caller(request)), service.etag(image))
 
 
 @route(images, "PUT /images/{image_id}", "updateImage", needs=Permission.WRITE, body=ImageChange)
 def replace(
-    _: Request, change: ImageChange, image_id: ImageId, *, if_match: IfMatch | None = None
+    request: Request, change: ImageChange, image_id: ImageId, *, if_match: IfMatch | None = None
 ) -> Versioned[ImageRecord]:
     """Replace an image's tags, metadata or filename.
 
@@ -61,7 +64,7 @@ def replace(
     to be told (412) when someone else was quicker."""
     with transaction() as session:
         image = service.replace(session, image_id, change.change(), if_match)
-        return Versioned(ImageRecord.of(image), service.etag(image))
+        return Versioned(ImageRecord.of(image, caller(request)), service.etag(image))
 
 
 @route(images, "DELETE /images/{image_id}", "deleteImage", needs=Permission.WRITE)
@@ -83,7 +86,7 @@ def restore(request: Request, image_id: ImageId) -> Versioned[ImageRecord]:
     that someone else created take the permission `admin`; without it, one in the bin is not found."""
     with transaction() as session:
         image = service.restore(session, caller(request), image_id)
-        return Versioned(ImageRecord.of(image), service.etag(image))
+        return Versioned(ImageRecord.of(image, caller(request)), service.etag(image))
 
 
 @route(images, "PUT /images/{image_id}/tags/{name}", "addTagToImage", needs=Permission.WRITE)

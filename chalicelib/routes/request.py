@@ -11,8 +11,8 @@ from chalicelib.config import settings
 from chalicelib.errors import InvalidRequest, MalformedRequest
 from chalicelib.routes.payload import MAX_FIELD_LENGTH, check_json
 from chalicelib.routes.shapes.base import Body, Query
-from chalicelib.routes.shapes.text import tag_name
 from chalicelib.services.callers import Caller, caller_of
+from chalicelib.services.limits import tag_name
 
 MAX_ID = 2**63 - 1
 MAX_ERRORS = 100

@@ -5,6 +5,7 @@ from chalice.app import Blueprint, Request
 from chalicelib.database import search as table
 from chalicelib.database.engine import reading
 from chalicelib.routes.answers import Listed, listing
+from chalicelib.routes.request import caller
 from chalicelib.routes.route import route
 from chalicelib.routes.shapes.images import ImageRecord
 from chalicelib.routes.shapes.search import SearchQuery
@@ -21,4 +22,7 @@ def find(request: Request, wanted: SearchQuery) -> Listed[ImageRecord]:
     names in all."""
     with reading() as session:
         page = table.find(session, wanted.criteria(), wanted.window(int))
-        return listing(request, wanted, page, [ImageRecord.of(image) for image in page.rows], key=lambda row: row.id)
+        who = caller(request)
+        return listing(
+            request, wanted, page, [ImageRecord.of(image, who) for image in page.rows], key=lambda row: row.id
+        )

@@ -8,6 +8,7 @@ from chalicelib.database import search
 from chalicelib.database import tags as table
 from chalicelib.database.engine import reading, transaction
 from chalicelib.routes.answers import Created, Listed, Located, Nothing, Versioned, listing, url_for
+from chalicelib.routes.request import caller
 from chalicelib.routes.route import route
 from chalicelib.routes.shapes.fields import IfMatch, TagId
 from chalicelib.routes.shapes.images import ImageRecord
@@ -85,7 +86,10 @@ def browse_images(request: Request, wanted: BrowseQuery, tag_id: TagId) -> Liste
     with reading() as session:
         tag = service.known(session, tag_id)
         page = search.find(session, wanted.criteria(tag), wanted.window(int))
-        return listing(request, wanted, page, [ImageRecord.of(image) for image in page.rows], key=lambda row: row.id)
+        who = caller(request)
+        return listing(
+            request, wanted, page, [ImageRecord.of(image, who) for image in page.rows], key=lambda row: row.id
+        )
 
 
 def _record(tag: "CountedTag") -> Versioned[TagRecord]:

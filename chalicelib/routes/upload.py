@@ -55,7 +55,7 @@ def store(request: Request, shot: OneShot | RawOneShot) -> Created[ImageRecord]:
     draft, data = _raw(request, shot) if isinstance(shot, RawOneShot) else (shot.draft(), shot.image_data)
     with transaction() as session:
         image = uploads.store(session, caller(request), draft, data)
-        return Created(ImageRecord.of(image), url_for(request, f"/images/{image.id}"))
+        return Created(ImageRecord.of(image, caller(request)), url_for(request, f"/images/{image.id}"))
 
 
 @route(upload, "POST /images/{image_id}/upload", "renewUpload", needs=Permission.WRITE, body=UploadRequest)
@@ -74,14 +74,15 @@ def renew(_: Request, wanted: UploadRequest, image_id: ImageId) -> Answered[Uplo
 
 
 @route(upload, "POST /images/{image_id}/upload/complete", "completeUpload", needs=Permission.WRITE, body=UploadedParts)
-def complete(_: Request, uploaded: UploadedParts, image_id: ImageId) -> Answered[ImageRecord]:
+def complete(request: Request, uploaded: UploadedParts, image_id: ImageId) -> Answered[ImageRecord]:
     """Finish a multipart upload.
 
     Names every part with the `ETag` that the storage gave for it. Safe to repeat. The image then is `present`; if a
     `checksum_sha256` was declared it stays `pending` until the file has been read and compared, and becomes `present`,
     or `rejected`."""
     with transaction() as session:
-        return Answered(ImageRecord.of(multipart.complete(session, image_id, uploaded.etags())))
+        image = multipart.complete(session, image_id, uploaded.etags())
+        return Answered(ImageRecord.of(image, caller(request)))
 
 
 def _raw(request: Request, shot: RawOneShot) -> "tuple[Draft, bytes]":

@@ -76,7 +76,7 @@ def restore(session: Session, caller: Caller, image_id: int) -> Image:
     """As it was; one that is not in the bin stays as it is. Who may not restore an image does not learn that it is in
     the bin."""
     image = _found(image_id, table.get_restorable_for_change(session, image_id, settings().bin_days))
-    if image.deleted_at is not None and not _is_for(caller, image):
+    if image.deleted_at is not None and not _is_own_or_admin(caller, image):
         raise ImageNotFound(image_id)
     _own_or_admin(caller, image)
     tags.restore_links(session, image.id)
@@ -85,11 +85,18 @@ def restore(session: Session, caller: Caller, image_id: int) -> Image:
     return image
 
 
-def download(image: Image | FoundImage) -> PresignedDownload | None:
-    """None as long as, or once, the file is not there."""
-    if image.status != Status.PRESENT:
+def download(image: Image | FoundImage, caller: Caller) -> PresignedDownload | None:
+    """None as long as, or once, the file is not there. What was refused only its owner and admins get."""
+    refused = image.status == Status.REJECTED
+    if image.status == Status.PRESENT or (refused and _is_own_or_admin(caller, image)):
+        return storage.presigned_download(image.object_key, image.filename, image.content_type)
+    return None
+
+
+def preview(image: Image | FoundImage) -> str | None:
+    if not image.has_preview or image.status != Status.PRESENT:
         return None
-    return storage.presigned_download(image.object_key, image.filename, image.content_type)
+    return storage.presigned_preview(image.object_key)
 
 
 def etag(image: Image | FoundImage) -> str:
@@ -104,6 +111,7 @@ def etag(image: Image | FoundImage) -> str:
         image.metadata_,
         image.attributes,
         image.rejection,
+        image.has_preview,
     ]
     return versions.etag(state)
 
@@ -123,13 +131,13 @@ def _replace_tags(session: Session, image: Image, names: Iterable[str]) -> None:
     tags.unlink(session, image.id, linked - wanted)
 
 
-def _is_for(caller: Caller, image: Image) -> bool:
-    return image.created_by == caller.id or caller.may(Permission.ADMIN)
-
-
 def _own_or_admin(caller: Caller, image: Image) -> None:
-    if not _is_for(caller, image):
+    if not _is_own_or_admin(caller, image):
         raise Forbidden("Only an admin may do this to an image that someone else created.")
+
+
+def _is_own_or_admin(caller: Caller, image: Image | FoundImage) -> bool:
+    return image.created_by == caller.id or caller.may(Permission.ADMIN)
 
 
 def _found(image_id: int, image: AnyImage | None) -> AnyImage:

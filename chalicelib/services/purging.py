@@ -14,12 +14,13 @@ from chalicelib.database.tables import Image, Status
 
 
 def purge(session: Session, image_id: int) -> bool:
-    """An image that has been in the bin for too long to come back, with every version of its object."""
+    """An image that has been in the bin for too long to come back, with every version of its object and preview."""
     image = retention.lock_expired(session, image_id, settings().bin_days)
     if image is None:
         return False
     _end_upload(image)
-    bucket.purge(image.object_key)
+    for key in (storage.preview_key(image.object_key), image.object_key):
+        bucket.purge(key)
     retention.remove(session, image.id)
     return True
 

@@ -140,15 +140,17 @@ def presigned(image: Image) -> PresignedUpload:
 
 
 def _mark_present(image: Image, stored: Stored) -> None:
-    _arrived(image, stored, Status.PRESENT)
+    if image.uploaded_at is None:
+        _arrived(image, stored, Status.PRESENT)
     image.size, image.checksum_sha256 = stored.size, stored.checksum_sha256
 
 
 def _arrived(image: Image, stored: Stored, status: Status, rejection: str | None = None) -> None:
-    if image.status != status:
-        # S3 tells whole seconds, and the one shot is stored before it has a row.
-        image.status, image.uploaded_at = status, max(stored.stored_at, image.created_at)
-    image.rejection = rejection
+    """What was known of an earlier file is not known of this one."""
+    # S3 tells whole seconds, and the one shot is stored before it has a row.
+    image.status, image.uploaded_at = status, max(stored.stored_at, image.created_at)
+    image.rejection, image.has_preview = rejection, False
+    image.inspected_at, image.inspections_asked = None, 0
     image.multipart_upload_id = None
 
 

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 from aws_cdk import Acknowledgment, CfnResource, Stack, Validations
 
-FUNCTIONS = "(Api|RecordStorageEvent|Reconcile|Tidy|Purge|Migrate)"
+FUNCTIONS = "(Api|RecordStorageEvent|Reconcile|Tidy|Purge|Migrate|Inspect)"
 ROLES = f"{FUNCTIONS}Role/DefaultPolicy"
 OF_CDK = "(AWS679f.*|AWSCDK.TriggerCustomResourceProvider.*)"
 """Functions that CDK brings along to make the database's users and to start the migration; they run on deployment."""
 
 
-NAMES = ("app", "record_storage_event", "reconcile", "tidy", "purge", "migrate")
+NAMES = ("app", "record_storage_event", "reconcile", "tidy", "purge", "migrate", "inspect")
 LOG_GROUPS = "arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:log-group:/tagged-image-manager/STAGE"
 IMAGES = "arn:<AWS::Partition>:s3:::tagged-image-manager-STAGE-images-<AWS::AccountId>"
 OF_AWS = "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role"
@@ -44,6 +44,11 @@ ACCEPTED = [
         "Any image, in the one bucket, under the one prefix.",
     ),
     Finding(
+        ROLES,
+        f"AwsSolutions-IAM5[Resource::{IMAGES}/previews/*]",
+        "Any preview, in the one bucket, under the one prefix.",
+    ),
+    Finding(
         FUNCTIONS,
         "AwsSolutions-L1 Serverless-LambdaLatestVersion",
         "Python 3.13 is what every wheel is there for, and what the tests run.",
@@ -57,6 +62,17 @@ ACCEPTED = [
         f"{FUNCTIONS}Live/EventInvokeConfig",
         "Serverless-LambdaAsyncFailureDestination",
         "The function's dead-letter queue is that end.",
+    ),
+    Finding("Inspect", "Serverless-LambdaDLQ CKV_AWS_116", "The queue that feeds it has the dead letters."),
+    Finding(
+        "InspectLive/SqsEventSource.*",
+        "Serverless-LambdaEventSourceMappingDestination",
+        "A queue takes none; what fails goes to its dead letters.",
+    ),
+    Finding(
+        "IdentifierKey",
+        "AwsSolutions-SMG4 CKV2_AWS_57",
+        "With another key the hashes would be others, and one study's images no longer found together.",
     ),
     Finding("(Api|Migrate)", "Serverless-LambdaDLQ CKV_AWS_116", "Its caller waits, and gets the error."),
     Finding(

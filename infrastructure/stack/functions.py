@@ -19,10 +19,14 @@ STORAGE = "record_storage_event"
 RECONCILE = "reconcile"
 TIDY = "tidy"
 PURGE = "purge"
+INSPECT = "inspect"
 MIGRATE = "migrate"
 
 WAITED_FOR = (API, MIGRATE)
 """By who called them, and hears of a failure at once; the others are told and left alone."""
+
+FED_BY_A_QUEUE = (INSPECT,)
+"""Which keeps what failed, tries again, and has dead letters of its own."""
 
 LONGEST_SECONDS = 900
 """What Lambda gives at most; to read a file of 50 GB takes most of it."""
@@ -33,8 +37,14 @@ SECONDS = {
     STORAGE: LONGEST_SECONDS,
     RECONCILE: LONGEST_SECONDS,
     PURGE: 300,
+    INSPECT: resources.INSPECTION_SECONDS,
 }
 OTHERWISE_SECONDS = 60
+INSPECTIONS_AT_ONCE = 10
+"""Each with one connection to the database; the others wait in the queue."""
+
+INSPECTION_MEGABYTES = 2048
+"""A process that may take a gigabyte for one picture, beside its parent."""
 MEGABYTES = 1024
 """More buys a quicker cold start: with memory comes processor, and at 1,769 MB a whole one."""
 
@@ -95,10 +105,11 @@ class Functions:
     def _made(self, name: str) -> Deployed:
         role = self._role(name)
         dead_letters = None if name in WAITED_FOR else self._queue(name)
-        settings = self._settings(name) | {"role": role, "dead_letter_queue": dead_letters}
+        told = name not in WAITED_FOR + FED_BY_A_QUEUE
+        settings = self._settings(name) | {"role": role, "dead_letter_queue": dead_letters if told else None}
         function = aws_lambda.Function(self._scope, title(name), **settings)
         alias = aws_lambda.Alias(self._scope, f"{title(name)}Live", alias_name="live", version=function.current_version)
-        if dead_letters is not None:
+        if told:
             uses = PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[self._key.key_arn])
             role.add_to_policy(uses)  # for the queue, which CDK lets it into but for this
             alias.configure_async_invoke(retry_attempts=_TRIES_AGAIN, max_event_age=Duration.hours(6))
@@ -112,12 +123,13 @@ class Functions:
             "architecture": aws_lambda.Architecture.X86_64,
             "handler": "app.app" if name == API else f"app.{name}",
             "code": self._code,
-            "memory_size": MEGABYTES,
+            "memory_size": INSPECTION_MEGABYTES if name == INSPECT else MEGABYTES,
             "timeout": Duration.seconds(SECONDS.get(name, OTHERWISE_SECONDS)),
             "vpc": self._network.vpc,
             "vpc_subnets": SubnetSelection(subnet_type=SubnetType.PRIVATE_ISOLATED),
             "security_groups": [self._network.functions],
-            "environment": dict(resources.FUNCTION_ENVIRONMENT),
+            "environment": resources.FUNCTION_ENVIRONMENT
+            | (resources.INSPECTION_ENVIRONMENT if name == INSPECT else {}),
             "environment_encryption": self._key,
             "log_group": group,
             "reserved_concurrent_executions": self._concurrency(name),
@@ -130,7 +142,9 @@ class Functions:
         """Two of what runs by the clock share their work, and storage events wait, so that requests need not."""
         if self._stage.concurrency is None:
             return None
-        return {API: self._stage.concurrency, STORAGE: self._stage.concurrency // 4}.get(name, 2)
+        return {API: self._stage.concurrency, STORAGE: self._stage.concurrency // 4, INSPECT: INSPECTIONS_AT_ONCE}.get(
+            name, 2
+        )
 
     def _role(self, name: str) -> Role:
         role = Role(

@@ -1,7 +1,8 @@
-"""A VPC that nothing leaves: S3 and DynamoDB are reached through gateway endpoints, and nothing else is needed."""
+"""A VPC that nothing leaves: S3 and DynamoDB are reached through gateway endpoints, the queue of inspections through an
+interface endpoint, and nothing else is needed."""
 
 from aws_cdk import aws_ec2, aws_kms
-from aws_cdk.aws_ec2 import GatewayVpcEndpointAwsService, Port, SecurityGroup
+from aws_cdk.aws_ec2 import GatewayVpcEndpointAwsService, InterfaceVpcEndpointAwsService, Port, SecurityGroup
 from aws_cdk.aws_iam import AnyPrincipal, PolicyStatement
 from constructs import Construct
 
@@ -27,11 +28,17 @@ class Network:
         self.functions = self._group(scope, "FunctionsGroup", "The functions")
         self.proxy = self._group(scope, "ProxyGroup", "The proxy before the database")
         self.cluster = self._group(scope, "ClusterGroup", "The database")
+        self.queues = self._group(scope, "QueuesGroup", "The endpoint of the queues")
+        self._sqs = self.vpc.add_interface_endpoint(
+            "Sqs", service=InterfaceVpcEndpointAwsService.SQS, security_groups=[self.queues], open=False
+        )
         self._allow()
 
-    def open(self, to_s3: dict[str, list[str]], to_dynamodb: dict[str, list[str]]) -> None:
+    def open(
+        self, to_s3: dict[str, list[str]], to_dynamodb: dict[str, list[str]], to_sqs: dict[str, list[str]]
+    ) -> None:
         """For actions on resources; who may do them, the roles say."""
-        for endpoint, opened in ((self._s3, to_s3), (self._dynamodb, to_dynamodb)):
+        for endpoint, opened in ((self._s3, to_s3), (self._dynamodb, to_dynamodb), (self._sqs, to_sqs)):
             for resource, actions in opened.items():
                 endpoint.add_to_policy(
                     PolicyStatement(principals=[AnyPrincipal()], actions=actions, resources=[resource])
@@ -45,7 +52,9 @@ class Network:
         return SecurityGroup(scope, name, vpc=self.vpc, description=what, allow_all_outbound=False)
 
     def _allow(self) -> None:
-        """Functions to the proxy, the proxy to the database; and to the endpoints, whose addresses are public ones."""
+        """Functions to the proxy, the proxy to the database; and to the endpoints, whose addresses are public ones but
+        for that of the queues."""
         self.functions.connections.allow_to(self.proxy, Port.tcp(5432), "Functions to proxy")
         self.proxy.connections.allow_to(self.cluster, Port.tcp(5432), "Proxy to database")
+        self.queues.add_ingress_rule(self.functions, Port.tcp(443), "Functions to queues")
         self.functions.add_egress_rule(aws_ec2.Peer.any_ipv4(), Port.tcp(443), "S3 and DynamoDB, by their endpoints")

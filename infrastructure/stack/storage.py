@@ -76,11 +76,18 @@ class ImageBucket:
         )
         self._bucket.notification_configuration = CfnBucket.NotificationConfigurationProperty(
             lambda_configurations=[
-                CfnBucket.LambdaConfigurationProperty(event=event, function=handler.alias.function_arn)
+                CfnBucket.LambdaConfigurationProperty(
+                    event=event, function=handler.alias.function_arn, filter=_images_only()
+                )
                 for event in resources.STORAGE_EVENTS
             ]
         )
         self._bucket.add_resource_dependency(permission)
+
+
+def _images_only() -> CfnBucket.NotificationFilterProperty:
+    rule = CfnBucket.FilterRuleProperty(name="prefix", value=resources.STORED_IMAGES)
+    return CfnBucket.NotificationFilterProperty(s3_key=CfnBucket.S3KeyFilterProperty(rules=[rule]))
 
 
 def _access_logs(scope: Construct, stage: Stage) -> aws_s3.Bucket:

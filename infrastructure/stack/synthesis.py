@@ -17,10 +17,10 @@ _CONTEXT = {
 """Ways of CDK that are not yet its default."""
 
 
-def synthesize(stage: Stage, package: Path, output: Path) -> Path:
+def synthesize(stage: Stage, package: Path, layer: Path, output: Path) -> Path:
     """The template. Raises RuntimeError over what cdk-nag finds; its report lies beside the template."""
     app = App(outdir=str(output), analytics_reporting=False, context=_CONTEXT)
-    stack = TaggedImageManager(app, stage, package)
+    stack = TaggedImageManager(app, stage, package, layer)
     findings.accept(stack, stage.name)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
     app.synth()

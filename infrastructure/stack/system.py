@@ -12,6 +12,7 @@ from infrastructure.stack.access_log import access_log_table
 from infrastructure.stack.database import Database
 from infrastructure.stack.functions import Functions
 from infrastructure.stack.gateway import Gateway
+from infrastructure.stack.inspections import Inspections
 from infrastructure.stack.network import Network
 from infrastructure.stack.storage import ImageBucket
 from infrastructure.stack.users import Users
@@ -22,7 +23,7 @@ SERVICE = "tagged-image-manager"
 
 
 class TaggedImageManager(Stack):
-    def __init__(self, scope: Construct, stage: Stage, package: Path) -> None:
+    def __init__(self, scope: Construct, stage: Stage, package: Path, layer: Path) -> None:
         super().__init__(scope, f"{SERVICE}-{stage.name}", termination_protection=stage.kept)
         for name, value in {"service": SERVICE, "stage": stage.name}.items():
             Tags.of(self).add(name, value, exclude_resource_types=["AWS::RDS::DBProxyTargetGroup"])
@@ -33,7 +34,8 @@ class TaggedImageManager(Stack):
         users = Users(self, stage)
         database = Database(self, stage, key, network)
         functions = Functions(self, stage, key, package, network)
-        grants.settle(functions, bucket, table, database, users, network)
+        inspections = Inspections(self, stage, key, layer, functions)
+        grants.settle(functions, bucket, table, database, users, network, inspections)
         database.migrate_before(functions)
         bucket.tell(functions)
         functions.schedule()

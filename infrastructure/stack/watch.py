@@ -156,7 +156,7 @@ class Watch:
             queue.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES, statistic="Maximum"),
             0,
             1,
-            f"Events that {name} failed on three times. Read one in the queue, and the log for why; once mended, invoke"
+            f"What {name} failed on three times. Read one in the queue, and the log for why; once mended, invoke"
             " the function with each again (reconcile finds what storage events left out), then purge the queue.",
         )
 

@@ -15,6 +15,9 @@ from tests.conftest import eventually
 
 Record = dict[str, Any]
 
+DATA = b"\xff\xd8\xff\xd9"
+"""The least that passes for a picture: a JPEG's beginning and its end."""
+
 NO_IMAGE = 1
 NO_TAG = 2**53
 EXPOSED = {"ETag", "Link", "Location", "Retry-After", "X-Request-Id"}
@@ -45,14 +48,24 @@ def present(client: Client, image_id: int) -> Record:
     return eventually(image, of=f"the presence of image {image_id}") or {}
 
 
-def uploaded(client: Client, data: bytes = b"data", **fields: Any) -> Record:
+def inspected(client: Client, image_id: int) -> Record:
+    """The image, once its file has been looked into: nothing changes it by itself any more."""
+
+    def image() -> Record | None:
+        record = got(client, f"/images/{image_id}")
+        return record if record["attributes"] or record["status"] == "rejected" else None
+
+    return eventually(image, of=f"the inspection of image {image_id}") or {}
+
+
+def uploaded(client: Client, data: bytes = DATA, **fields: Any) -> Record:
     """An image whose file went straight to the storage."""
     upload = registered(client, len(data), **fields)
     assert put(upload, data).status_code == 200
     return present(client, upload["id"])
 
 
-def one_shot(client: Client, data: bytes = b"data", **fields: Any) -> Record:
+def one_shot(client: Client, data: bytes = DATA, **fields: Any) -> Record:
     body = {"filename": "chest.dcm", "image_data": base64.b64encode(data).decode(), **fields}
     return made(client.post("/upload", json=body))
 

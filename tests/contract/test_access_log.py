@@ -9,6 +9,7 @@ from httpx import Client, Response
 
 from tests.conftest import eventually
 from tests.contract.builders import (
+    DATA,
     NO_IMAGE,
     NO_TAG,
     Record,
@@ -353,12 +354,12 @@ def test_the_log_is_read_by_one_key_at_a_time(admin: Client, asked: Record) -> N
 def test_the_walk_through(editor: Client, viewer: Client, admin: Client, unique: str) -> None:
     upload = editor.post("/images", json={"filename": "knee.dcm", "size": 4})
     image_id = upload.json()["id"]
-    assert put(upload.json(), b"DICM").status_code == 200
+    assert put(upload.json(), DATA).status_code == 200
     present(editor, image_id)
     tagged = editor.put(tag_path(image_id, unique))
     assert found(viewer, exact_tags=unique) == [image_id]
     seen = viewer.get(f"/images/{image_id}")
-    assert downloaded(seen.json()) == b"DICM"
+    assert downloaded(seen.json()) == DATA
 
     by = [record_of(admin, response, image_id=image_id)["user_id"] for response in (upload, tagged, seen)]
 

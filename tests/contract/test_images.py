@@ -9,6 +9,7 @@ import pytest
 from httpx import Client, Response
 
 from tests.contract.builders import (
+    DATA,
     NO_IMAGE,
     Record,
     assert_problem,
@@ -17,6 +18,7 @@ from tests.contract.builders import (
     found,
     got,
     ids,
+    inspected,
     names,
     one_shot,
     registered,
@@ -231,7 +233,7 @@ def test_browse_shows_whole_records(editor: Client, unique: str) -> None:
     assert {k: v for k, v in shown.items() if k not in fleeting} == {
         k: v for k, v in image.items() if k not in fleeting
     }
-    assert downloaded(shown) == b"data"
+    assert downloaded(shown) == DATA
 
 
 def test_browse_by_time_of_creation_includes_both_ends(editor: Client) -> None:
@@ -446,12 +448,12 @@ def test_an_etag_that_does_not_match_strongly_stops_a_change(editor: Client, if_
 
 @pytest.mark.parametrize("filename", FILENAMES, ids=lambda name: ascii(name)[:30])
 def test_a_download_has_the_original_filename(editor: Client, filename: str) -> None:
-    image = one_shot(editor, b"data", filename=filename)
+    image = one_shot(editor, DATA, filename=filename)
 
     response = storage().get(image["url"])
 
     assert image["filename"] == filename
-    assert response.content == b"data"
+    assert response.content == DATA
     assert response.headers["Content-Disposition"].startswith("attachment;")
     assert filename_in(response.headers["Content-Disposition"]) == filename
 
@@ -497,7 +499,7 @@ def test_a_binned_image_takes_no_change(editor: Client, unique: str) -> None:
 
 
 def test_a_restored_image_is_as_it_was(editor: Client, unique: str) -> None:
-    image = uploaded(editor, b"data", tags=[f"{unique}a", f"{unique}b"], metadata={"a": 1})
+    image = inspected(editor, uploaded(editor, tags=[f"{unique}a", f"{unique}b"], metadata={"a": 1})["id"])
     image_id, etag = image["id"], etag_of(editor, image["id"])
     editor.delete(f"/images/{image_id}")
 
@@ -507,7 +509,7 @@ def test_a_restored_image_is_as_it_was(editor: Client, unique: str) -> None:
     assert response.headers["ETag"] == etag == etag_of(editor, image_id)
     restored = response.json()
     assert (restored["tags"], restored["metadata"]) == (image["tags"], {"a": 1})
-    assert downloaded(restored) == b"data"
+    assert downloaded(restored) == DATA
     assert found(editor, exact_tags=[f"{unique}a", f"{unique}b"]) == [image_id]
     assert got(editor, f"/tags/{image['tags'][0]['id']}")["image_count"] == 1
 

@@ -7,7 +7,7 @@ from typing import Any
 from httpx import Client, Response
 
 from tests.conftest import eventually
-from tests.contract.builders import Record, claims_of, downloaded, one_shot, present, put, registered, tag_path
+from tests.contract.builders import DATA, Record, claims_of, downloaded, one_shot, present, put, registered, tag_path
 
 
 def lines(stack: dict[str, Any]) -> list[Record]:
@@ -42,7 +42,7 @@ def test_the_log_holds_no_token_no_signature_and_no_content(
 ) -> None:
     image = one_shot(editor, f"content {unique}".encode(), filename=f"{unique}.dcm", metadata={"secret": unique})
     upload = registered(editor, 4, metadata={"secret": unique})
-    put(upload, b"data")
+    put(upload, DATA)
     downloaded(present(editor, upload["id"]))
     last = admin.get("/access-log", params={"image_id": image["id"]})
     lines_of(stack, last)

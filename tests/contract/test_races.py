@@ -10,6 +10,7 @@ import pytest
 from httpx import Client, Response
 
 from tests.contract.builders import (
+    DATA,
     a_tag,
     found,
     got,
@@ -142,7 +143,7 @@ def test_one_of_two_deletions_finds_the_image(editor: Client, attempt: int) -> N
 
 
 def test_eight_uploads_at_once_become_present(editor: Client, unique: str) -> None:
-    images = at_once([lambda: uploaded(editor, b"data" * 1000, tags=[unique])] * 8)
+    images = at_once([lambda: uploaded(editor, DATA * 1000, tags=[unique])] * 8)
 
     assert len({image["id"] for image in images}) == 8
     assert len({image["url"].partition("?")[0] for image in images}) == 8

@@ -7,6 +7,7 @@ import pytest
 from httpx import Client
 
 from tests.contract.builders import (
+    DATA,
     Record,
     assert_problem,
     claims_of,
@@ -507,11 +508,11 @@ def test_results_are_whole_records(editor: Client, unique: str) -> None:
 
     (shown,) = got(editor, "/search/images", exact_tags=f"{unique}a")["results"]
 
-    fleeting = ("url", "url_expires_timestamp", "uploaded_timestamp")
+    fleeting = ("url", "url_expires_timestamp", "uploaded_timestamp", "attributes")
     assert {k: v for k, v in shown.items() if k not in fleeting} == {
         k: v for k, v in image.items() if k not in fleeting
     }
-    assert downloaded(shown) == b"data"
+    assert downloaded(shown) == DATA
 
 
 def test_twenty_names_in_all_are_taken(editor: Client, unique: str) -> None:

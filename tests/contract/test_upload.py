@@ -14,6 +14,7 @@ from pydicom.data import get_testdata_file
 
 from tests.conftest import eventually
 from tests.contract.builders import (
+    DATA,
     NO_IMAGE,
     Record,
     as_json,
@@ -21,6 +22,7 @@ from tests.contract.builders import (
     downloaded,
     got,
     ids,
+    inspected,
     made,
     names,
     one_shot,
@@ -81,7 +83,7 @@ def bundled(name: str) -> Path:
 
 
 def test_one_shot_json_gives_the_whole_record_at_once(editor: Client, unique: str) -> None:
-    data, before = b"\x00\x01DICM\xff", int(time.time())
+    data, before = DATA + b"\x00\x01DICM\xff", int(time.time())
 
     image = one_shot(
         editor,
@@ -105,28 +107,27 @@ def test_one_shot_json_gives_the_whole_record_at_once(editor: Client, unique: st
 
 
 def test_one_shot_is_what_get_then_shows(editor: Client) -> None:
-    response = post_raw(editor, b"data")
+    response = post_raw(editor, DATA)
 
     image = got(editor, f"/images/{response.json()['id']}")
 
     assert response.headers["Location"].endswith(f"/v1/images/{image['id']}")
-    fleeting = ("url", "url_expires_timestamp")
+    fleeting = ("url", "url_expires_timestamp", "attributes")
     assert {k: v for k, v in image.items() if k not in fleeting} == {
         k: v for k, v in response.json().items() if k not in fleeting
     }
 
 
 def test_one_shot_is_not_changed_by_the_storages_own_report_of_it(editor: Client) -> None:
-    shots = [one_shot(editor, b"data")["id"] for _ in range(3)]
-    before = [editor.get(f"/images/{image_id}").headers["ETag"] for image_id in shots]
-    uploaded(editor, b"a later one, whose report comes after the others'")
+    shots = [one_shot(editor, DATA)["id"] for _ in range(3)]
+    before = [inspected(editor, image_id) for image_id in shots]
+    uploaded(editor, DATA * 2)  # whose report comes after the others'
 
-    after = [editor.get(f"/images/{image_id}").headers["ETag"] for image_id in shots]
+    after = [got(editor, f"/images/{image_id}") for image_id in shots]
 
-    assert after == before
-    for image_id in shots:
-        image = got(editor, f"/images/{image_id}")
-        assert (image["status"], image["size"], image["checksum_sha256"]) == ("present", 4, sha256(b"data"))
+    for earlier, later in zip(before, after, strict=True):
+        assert (later["status"], later["size"], later["checksum_sha256"]) == ("present", 4, sha256(DATA))
+        assert later["uploaded_timestamp"] == earlier["uploaded_timestamp"]
 
 
 def test_raw_bytes_with_tags_and_filename_in_the_query(editor: Client, unique: str) -> None:
@@ -278,7 +279,7 @@ def test_a_registered_image_is_pending_until_its_file_is_there(editor: Client) -
 
 
 def test_one_put_makes_it_present(editor: Client) -> None:
-    data = b"\x00\xff four"
+    data = DATA + b"\x00\xff four"
     upload = registered(editor, len(data), content_type="image/png", checksum_sha256=sha256(data))
 
     assert put(upload, data).status_code == 200
@@ -292,19 +293,19 @@ def test_one_put_makes_it_present(editor: Client) -> None:
 
 
 def test_a_declared_checksum_may_be_in_capitals(editor: Client) -> None:
-    image = uploaded(editor, b"data", checksum_sha256=sha256(b"data").upper())
+    image = uploaded(editor, DATA, checksum_sha256=sha256(DATA).upper())
 
-    assert image["checksum_sha256"] == sha256(b"data")
+    assert image["checksum_sha256"] == sha256(DATA)
 
 
-@pytest.mark.parametrize("data", [b"", b"dat", b"datas", b"x" * 1000])
+@pytest.mark.parametrize("data", [b"", DATA[:3], DATA + b"s", b"x" * 1000])
 def test_the_storage_refuses_another_size(editor: Client, data: bytes) -> None:
     upload = registered(editor, 4)
 
     assert refused(put(upload, data))
 
     assert still_pending(editor, upload["id"])
-    assert put(upload, b"data").status_code == 200
+    assert put(upload, DATA).status_code == 200
     assert present(editor, upload["id"])["size"] == 4
 
 
@@ -312,47 +313,47 @@ def test_the_storage_refuses_another_size(editor: Client, data: bytes) -> None:
 def test_the_storage_refuses_another_type(editor: Client, content_type: str) -> None:
     upload = registered(editor, 4, content_type="application/dicom")
 
-    assert refused(put(upload, b"data", **{"Content-Type": content_type}))
+    assert refused(put(upload, DATA, **{"Content-Type": content_type}))
 
     assert still_pending(editor, upload["id"])
-    assert put(upload, b"data").status_code == 200
+    assert put(upload, DATA).status_code == 200
     assert present(editor, upload["id"])["content_type"] == "application/dicom"
 
 
 def test_the_storage_refuses_other_bytes_than_the_checksum_says(editor: Client) -> None:
-    upload = registered(editor, 4, checksum_sha256=sha256(b"data"))
+    upload = registered(editor, 4, checksum_sha256=sha256(DATA))
 
-    assert refused(put(upload, b"atad"))
+    assert refused(put(upload, DATA[::-1]))
 
     assert still_pending(editor, upload["id"])
-    assert put(upload, b"data").status_code == 200
-    assert present(editor, upload["id"])["checksum_sha256"] == sha256(b"data")
+    assert put(upload, DATA).status_code == 200
+    assert present(editor, upload["id"])["checksum_sha256"] == sha256(DATA)
 
 
 def test_the_storage_refuses_another_checksum_header(editor: Client) -> None:
-    upload = registered(editor, 4, checksum_sha256=sha256(b"data"))
+    upload = registered(editor, 4, checksum_sha256=sha256(DATA))
     (header,) = (name for name in upload["upload_headers"] if "checksum" in name.lower())
-    other = base64.b64encode(hashlib.sha256(b"atad").digest()).decode()
+    other = base64.b64encode(hashlib.sha256(DATA[::-1]).digest()).decode()
 
-    assert refused(put(upload, b"atad", **{header: other}))
+    assert refused(put(upload, DATA[::-1], **{header: other}))
 
     assert still_pending(editor, upload["id"])
 
 
 @pytest.mark.parametrize("left_out", range(3))
 def test_the_storage_refuses_a_put_without_one_of_the_headers(editor: Client, left_out: int) -> None:
-    upload = registered(editor, 4, checksum_sha256=sha256(b"data"))
+    upload = registered(editor, 4, checksum_sha256=sha256(DATA))
     assert len(upload["upload_headers"]) == 3
     del upload["upload_headers"][sorted(upload["upload_headers"])[left_out]]
 
-    assert refused(put(upload, b"data"))
+    assert refused(put(upload, DATA))
 
     assert still_pending(editor, upload["id"])
 
 
 def test_the_upload_url_is_for_nothing_but_a_put(editor: Client) -> None:
     upload = registered(editor, 4)
-    assert put(upload, b"data").status_code == 200
+    assert put(upload, DATA).status_code == 200
 
     for method in ("GET", "DELETE", "POST"):
         response = storage().request(method, upload["upload_url"], headers=upload["upload_headers"])
@@ -364,10 +365,10 @@ def test_the_upload_url_is_for_nothing_but_a_put(editor: Client) -> None:
 def test_the_download_url_is_for_nothing_but_a_get(editor: Client) -> None:
     image = one_shot(editor)
 
-    assert storage().put(image["url"], content=b"evil").status_code == 403
+    assert storage().put(image["url"], content=DATA[::-1]).status_code == 403
     assert storage().delete(image["url"]).status_code == 403
 
-    assert downloaded(image) == b"data"
+    assert downloaded(image) == DATA
 
 
 def test_an_address_without_its_signature_opens_nothing(editor: Client) -> None:
@@ -378,11 +379,11 @@ def test_an_address_without_its_signature_opens_nothing(editor: Client) -> None:
 
 def test_a_second_put_is_refused_and_changes_nothing(editor: Client) -> None:
     upload = registered(editor, 4)
-    assert put(upload, b"data").status_code == 200
+    assert put(upload, DATA).status_code == 200
 
-    assert put(upload, b"evil").status_code == 412
+    assert put(upload, DATA[::-1]).status_code == 412
 
-    assert downloaded(present(editor, upload["id"])) == b"data"
+    assert downloaded(present(editor, upload["id"])) == DATA
 
 
 def test_a_fresh_url_takes_the_file_as_well(editor: Client) -> None:
@@ -394,7 +395,7 @@ def test_a_fresh_url_takes_the_file_as_well(editor: Client) -> None:
     assert response.status_code == 200
     assert set(fresh) == set(upload)
     assert (fresh["id"], fresh["upload_headers"]) == (upload["id"], upload["upload_headers"])
-    assert put(fresh, b"data").status_code == 200
+    assert put(fresh, DATA).status_code == 200
     assert present(editor, upload["id"])["size"] == 4
 
 
@@ -404,7 +405,7 @@ def test_a_fresh_url_needs_no_body(editor: Client) -> None:
     fresh = editor.post(f"/images/{upload['id']}/upload")
 
     assert fresh.status_code == 200
-    assert put(fresh.json(), b"data").status_code == 200
+    assert put(fresh.json(), DATA).status_code == 200
 
 
 def test_a_present_image_takes_no_other_file(editor: Client) -> None:
@@ -419,10 +420,10 @@ def test_a_file_that_comes_while_its_image_is_in_the_bin_is_there_after_the_rest
     upload = registered(editor, 4)
     assert editor.delete(f"/images/{upload['id']}").status_code == 204
 
-    assert put(upload, b"data").status_code == 200
+    assert put(upload, DATA).status_code == 200
 
     assert editor.post(f"/images/{upload['id']}/restore").status_code == 200
-    assert downloaded(present(editor, upload["id"])) == b"data"
+    assert downloaded(present(editor, upload["id"])) == DATA
 
 
 @pytest.mark.parametrize("path", ["upload", "upload/complete"])
@@ -465,31 +466,31 @@ def test_a_file_comes_in_parts(editor: Client) -> None:
     image_id = registered(editor, 4)["id"]
 
     (part,) = begun(editor, image_id)
-    etag = storage().put(part["url"], content=b"data").headers["ETag"]
+    etag = storage().put(part["url"], content=DATA).headers["ETag"]
     response = complete(editor, image_id, etag)
 
     assert (part["part_number"], part["size"]) == (1, 4)
     assert response.status_code == 200, response.text
     image = response.json()
     assert (image["status"], image["size"]) == ("present", 4)
-    assert downloaded(image) == b"data"
-    assert downloaded(present(editor, image_id)) == b"data"
+    assert downloaded(image) == DATA
+    assert downloaded(present(editor, image_id)) == DATA
 
 
 def test_the_storage_refuses_a_part_of_another_size(editor: Client) -> None:
     image_id = registered(editor, 4)["id"]
     (part,) = begun(editor, image_id)
 
-    assert refused(storage().put(part["url"], content=b"datas"))
+    assert refused(storage().put(part["url"], content=DATA + b"s"))
 
-    etag = storage().put(part["url"], content=b"data").headers["ETag"]
+    etag = storage().put(part["url"], content=DATA).headers["ETag"]
     assert complete(editor, image_id, etag).status_code == 200
 
 
 def test_asking_again_for_parts_goes_on_with_the_same_upload(editor: Client) -> None:
     image_id = registered(editor, 4)["id"]
     (first,) = begun(editor, image_id)
-    etag = storage().put(first["url"], content=b"data").headers["ETag"]
+    etag = storage().put(first["url"], content=DATA).headers["ETag"]
 
     begun(editor, image_id)
 
@@ -499,7 +500,7 @@ def test_asking_again_for_parts_goes_on_with_the_same_upload(editor: Client) -> 
 def test_a_completion_can_be_repeated(editor: Client) -> None:
     image_id = registered(editor, 4)["id"]
     (part,) = begun(editor, image_id)
-    etag = storage().put(part["url"], content=b"data").headers["ETag"]
+    etag = storage().put(part["url"], content=DATA).headers["ETag"]
 
     responses = [complete(editor, image_id, etag) for _ in range(2)]
 
@@ -512,7 +513,7 @@ def test_a_completion_can_be_repeated(editor: Client) -> None:
 def test_a_wrong_etag_is_a_conflict_and_the_right_one_then_finishes(editor: Client) -> None:
     image_id = registered(editor, 4)["id"]
     (part,) = begun(editor, image_id)
-    etag = storage().put(part["url"], content=b"data").headers["ETag"]
+    etag = storage().put(part["url"], content=DATA).headers["ETag"]
 
     assert_problem(complete(editor, image_id, '"00000000000000000000000000000000"'), 409)
 
@@ -688,7 +689,7 @@ def test_an_upload_that_breaks_off_leaves_the_image_pending_and_can_be_repeated(
     upload = registered(editor, 1_000_000)
 
     def half() -> Iterator[bytes]:
-        yield b"x" * 500_000
+        yield DATA + b"x" * 499_996
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
@@ -697,5 +698,5 @@ def test_an_upload_that_breaks_off_leaves_the_image_pending_and_can_be_repeated(
         )
 
     assert still_pending(editor, upload["id"])
-    eventually(lambda: put(upload, b"x" * 1_000_000).status_code == 200, of="the second try")
+    eventually(lambda: put(upload, DATA + b"x" * 999_996).status_code == 200, of="the second try")
     assert present(editor, upload["id"])["size"] == 1_000_000

@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from pydantic.fields import FieldInfo
 
 from chalicelib.config import Settings
 from local import ROOT
@@ -29,11 +30,16 @@ def log() -> Iterator[list[dict[str, Any]]]:
         described = stack.description
         api = stack.client()
         upload = api.post("images", json={"filename": "a.dcm", "size": 4}).json()
-        assert api.put(upload["upload_url"], content=b"data", headers=upload["upload_headers"]).status_code == 200
+        assert (
+            api.put(upload["upload_url"], content=b"\xff\xd8\xff\xd9", headers=upload["upload_headers"]).status_code
+            == 200
+        )
         eventually(lambda: api.get(f"images/{upload['id']}").json()["status"] == "present")
         _dynamodb(described).delete_table(TableName=described["access_log_table"])
         assert api.get("images/1").status_code == 404
-        text = eventually(lambda: _containing(Path(described["log"]), "AccessRecordUndelivered", '"storage record"'))
+        text = eventually(
+            lambda: _containing(Path(described["log"]), "AccessRecordUndelivered", '"storage record"', '"inspection"')
+        )
         yield [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
@@ -100,9 +106,17 @@ def test_every_setting_is_in_the_table_with_its_default() -> None:
     section = GUIDE.partition("## Settings")[2].partition("\n## ")[0]
     told = dict(re.findall(r"^\| `([A-Z_]+)` \| (?:`(.*?)` )?\|", section, re.MULTILINE))
 
-    fields = Settings.model_fields.items()
-    assert told == {name.upper(): "" if field.is_required() else _written(field.default) for name, field in fields}
+    assert told == {name.upper(): _default(field) for name, field in Settings.model_fields.items()}
 
 
-def _written(default: Any) -> str:
-    return ",".join(default) if isinstance(default, tuple) else str(default)
+def _default(field: FieldInfo) -> str:
+    """As one would write it into the environment."""
+    if field.is_required() or field.default is None:
+        return ""
+    match field.default:
+        case bool():
+            return str(field.default).lower()
+        case tuple():
+            return ",".join(field.default)
+        case _:
+            return str(field.default)

@@ -14,9 +14,10 @@ from tests.conftest import ROOT
 from tests.infrastructure.template import Template
 
 
-def synthesize(stage: str, package: Path, directory: Path, *options: str) -> Path:
+def synthesize(stage: str, package: Path, layer: Path, directory: Path, *options: str) -> Path:
     """Where the template and what belongs to it lie."""
-    command = [sys.executable, "-m", "infrastructure", "synth", "--stage", stage, "--package", str(package)]
+    command = [sys.executable, "-m", "infrastructure", "synth", "--stage", stage]
+    command += ["--package", str(package), "--layer", str(layer)]
     done = subprocess.run(
         [*command, "--output", str(directory), *options], cwd=ROOT, check=False, capture_output=True, text=True
     )
@@ -25,12 +26,12 @@ def synthesize(stage: str, package: Path, directory: Path, *options: str) -> Pat
 
 
 @pytest.fixture(scope="session")
-def assembly(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def assembly(package: Path, layer: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Of a stage."""
 
     @cache
     def made(stage: str) -> Path:
-        return synthesize(stage, package, tmp_path_factory.mktemp("assembly") / stage, "--no-check")
+        return synthesize(stage, package, layer, tmp_path_factory.mktemp("assembly") / stage, "--no-check")
 
     return made
 

@@ -11,7 +11,10 @@ from botocore.config import Config
 
 from local.emulator import ACCOUNT, CREDENTIALS, REGION
 
-KEPT = ("KMS", "S3", "DynamoDB", "SQS", "SNS", "Cognito", "Lambda", "IAM", "ApiGateway", "Logs", "Events", "CloudWatch")
+KEPT = (
+    *("KMS", "SecretsManager", "S3", "DynamoDB", "SQS", "SNS", "Cognito", "Lambda", "IAM", "ApiGateway", "Logs"),
+    *("Events", "CloudWatch"),
+)
 """Services whose resources it makes; network, database and CDK's own functions stay away."""
 
 REFUSE_HTTP = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")
@@ -30,7 +33,7 @@ DROPPED = {
     "lifecycle of the bucket": "test_unfinished_uploads_and_old_versions_are_swept_away",
     "public access block": "test_nothing_is_public",
     "access log and throttling of the API": "test_the_gateway_throttles_and_logs",
-    "VPC, subnets, security groups, endpoints": "test_the_subnets_lead_nowhere_but_to_s3_and_dynamodb",
+    "VPC, subnets, security groups, endpoints": "test_the_subnets_lead_nowhere_but_to_s3_dynamodb_and_the_queue",
     "answers to OPTIONS": "test_browsers_may_ask_first_on_every_path",
     "who may invoke a function": "test_storage_events_wake_the_function_that_takes_them_by_its_alias",
     "the gateway's own answers, as part of the API's description": (

@@ -21,7 +21,8 @@ from tests.infrastructure import emulated, test_template
 from tests.infrastructure.emulated import Cloud
 from tests.infrastructure.template import Template
 
-FUNCTIONS = ["app", "record_storage_event", "reconcile", "tidy", "purge", "migrate"]
+FUNCTIONS = ["app", "record_storage_event", "inspect", "reconcile", "tidy", "purge", "migrate"]
+DATA = b"\xff\xd8\xff\xd9"
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,7 @@ def deeds(cloud: Cloud, dev: Template) -> dict[str, tuple[str, str, dict[str, An
     bucket, table = cloud.outputs["ImageBucket"], cloud.physical(next(iter(dev.of_type("AWS::DynamoDB::Table"))))
     item = {"request_id": {"S": "r"}, "part": {"N": "0"}}
     queue = cloud.physical(next(key for key in dev.of_type("AWS::SQS::Queue") if key.startswith("RecordStorage")))
+    inspections = cloud.physical(next(key for key in dev.of_type("AWS::SQS::Queue") if key.startswith("Inspections")))
     put = [{"PutRequest": {"Item": item}}]
     by_user = {
         "TableName": table,
@@ -86,12 +88,16 @@ def deeds(cloud: Cloud, dev: Template) -> dict[str, tuple[str, str, dict[str, An
         "KeyConditionExpression": "user_key = :user",
         "ExpressionAttributeValues": {":user": {"S": "ann"}},
     }
-    image, elsewhere = {"Bucket": bucket, "Key": "images/x"}, {"Bucket": bucket, "Key": "elsewhere/x"}
+    image, preview, elsewhere = (
+        {"Bucket": bucket, "Key": f"{place}/x"} for place in ("images", "previews", "elsewhere")
+    )
     return {
         "put an image": ("s3", "put_object", {**image, "Body": b"x"}),
         "get an image": ("s3", "get_object", image),
         "list images": ("s3", "list_objects_v2", {"Bucket": bucket}),
         "delete an image": ("s3", "delete_object", image),
+        "put a preview": ("s3", "put_object", {**preview, "Body": b"x"}),
+        "get a preview": ("s3", "get_object", preview),
         "put something else": ("s3", "put_object", {**elsewhere, "Body": b"x"}),
         "open the bucket": ("s3", "delete_bucket_policy", {"Bucket": bucket}),
         "record an access": ("dynamodb", "batch_write_item", {"RequestItems": {table: put}}),
@@ -100,6 +106,8 @@ def deeds(cloud: Cloud, dev: Template) -> dict[str, tuple[str, str, dict[str, An
         "delete an access": ("dynamodb", "delete_item", {"TableName": table, "Key": item}),
         "list users": ("cognito-idp", "list_users", {"UserPoolId": cloud.outputs["UserPoolId"]}),
         "list functions": ("lambda", "list_functions", {}),
+        "ask for an inspection": ("sqs", "send_message", {"QueueUrl": inspections, "MessageBody": "{}"}),
+        "take an inspection": ("sqs", "receive_message", {"QueueUrl": inspections, "WaitTimeSeconds": 0}),
         "leave a dead letter": ("sqs", "send_message", {"QueueUrl": queue, "MessageBody": "{}"}),
         "read secrets": ("secretsmanager", "list_secrets", {}),
         "make a user": ("iam", "create_user", {"UserName": "mallory"}),
@@ -107,9 +115,10 @@ def deeds(cloud: Cloud, dev: Template) -> dict[str, tuple[str, str, dict[str, An
 
 
 PERMITTED = {
-    "app": {"put an image", "get an image", "list images", "record an access", "find an access"},
-    "record_storage_event": {"get an image", "list images", "leave a dead letter"},
-    "reconcile": {"get an image", "list images"},
+    "app": {"put an image", "get an image", "get a preview", "list images", "record an access", "find an access"},
+    "record_storage_event": {"get an image", "list images", "leave a dead letter", "ask for an inspection"},
+    "inspect": {"get an image", "list images", "put a preview", "take an inspection"},
+    "reconcile": {"get an image", "list images", "ask for an inspection"},
     "tidy": set(),
     "purge": {"get an image", "list images", "delete an image"},
     "migrate": set(),
@@ -127,7 +136,8 @@ def outcome(operation: Callable[..., Any], arguments: dict[str, Any]) -> str | N
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_role_is_let_do_what_its_function_needs_and_refused_all_else(cloud: Cloud, dev: Template, name: str) -> None:
-    cloud.client("s3").put_object(Bucket=cloud.outputs["ImageBucket"], Key="images/x", Body=b"x")
+    for key in ("images/x", "previews/x"):
+        cloud.client("s3").put_object(Bucket=cloud.outputs["ImageBucket"], Key=key, Body=DATA)
     session = cloud.role_of(cloud.physical(dev.function_id(name)))
     outcomes = {
         deed: outcome(getattr(cloud.client(service, session), operation), arguments)
@@ -154,21 +164,22 @@ def registered(migrated: None, database: str) -> int:
     return image_id
 
 
-def test_a_put_by_presigned_url_wakes_the_handler_and_the_image_is_there(
+def test_a_put_by_presigned_url_wakes_the_handlers_and_the_image_is_there_and_inspected(
     api: str, token: Callable[[str], str], registered: int
 ) -> None:
     headers = {"Authorization": f"Bearer {token('write')}"}
     upload = httpx.post(f"{api}/images/{registered}/upload", json={}, headers=headers, timeout=30).json()
 
-    put = httpx.put(upload["upload_url"], headers=upload["upload_headers"], content=b"DICM")
+    put = httpx.put(upload["upload_url"], headers=upload["upload_headers"], content=DATA)
 
     def present() -> Any:
         image = httpx.get(f"{api}/images/{registered}", headers=headers, timeout=30).json()
-        return image if image["status"] == "present" else None
+        return image if image["attributes"] else None
 
     assert put.status_code == 200, put.text
-    image = eventually(present, of="the storage event")
-    assert httpx.get(image["url"]).content == b"DICM"
+    image = eventually(present, of="the storage event and the inspection")
+    assert (image["status"], image["attributes"]["Format"]) == ("present", "JPEG")
+    assert httpx.get(image["url"]).content == DATA
 
 
 @pytest.mark.usefixtures("migrated")

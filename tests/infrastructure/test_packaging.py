@@ -25,6 +25,23 @@ def test_it_stays_far_below_what_lambda_takes(package: Path) -> None:
     assert unpacked <= 70_000_000
 
 
+def test_function_and_layer_together_stay_below_what_lambda_takes(package: Path, layer: Path) -> None:
+    unpacked = 0
+    for each in (package, layer):
+        with zipfile.ZipFile(each) as archive:
+            unpacked += sum(entry.file_size for entry in archive.infolist())
+
+    assert unpacked <= 220_000_000
+    assert layer.stat().st_size <= 50_000_000
+
+
+def test_the_layer_has_nothing_that_the_function_has(package: Path, layer: Path) -> None:
+    in_layer = {name.removeprefix("python/") for name in names(layer)}
+
+    assert all(name.startswith("python/") for name in names(layer))
+    assert in_layer.isdisjoint(names(package))
+
+
 def test_made_again_it_is_the_same_to_the_byte(package: Path, tmp_path: Path) -> None:
     again = packaging.build(Target.here(), tmp_path / "again.zip")
 

@@ -34,8 +34,21 @@ PERMISSIONS = {
         "dynamodb:Query",
         "rds-db:connect",
     },
-    "record_storage_event": {"s3:GetObject", "s3:ListBucket", "kms:Decrypt", "rds-db:connect"},
-    "reconcile": {"s3:GetObject", "s3:ListBucket", "kms:Decrypt", "rds-db:connect"},
+    "record_storage_event": {"s3:GetObject", "s3:ListBucket", "kms:Decrypt", "rds-db:connect", "sqs:SendMessage"},
+    "reconcile": {"s3:GetObject", "s3:ListBucket", "kms:Decrypt", "rds-db:connect", "sqs:SendMessage"},
+    "inspect": {
+        "s3:GetObject",
+        "s3:PutObject",
+        "s3:ListBucket",
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+        "rds-db:connect",
+        "sqs:ReceiveMessage",
+        "sqs:ChangeMessageVisibility",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sqs:GetQueueUrl",
+    },
     "tidy": {"rds-db:connect"},
     "purge": {
         "s3:GetObject",
@@ -80,8 +93,10 @@ def test_no_checker_finds_what_is_not_accepted(stage: str, assembly: Callable[[s
     assert checks.complaints(assembly(stage) / f"tagged-image-manager-{stage}.template.json") == ""
 
 
-def test_made_again_it_is_the_same_to_the_byte(assembly: Callable[[str], Path], package: Path, tmp_path: Path) -> None:
-    once, again = assembly("dev"), synthesize("dev", package, tmp_path / "again", "--no-check")
+def test_made_again_it_is_the_same_to_the_byte(
+    assembly: Callable[[str], Path], package: Path, layer: Path, tmp_path: Path
+) -> None:
+    once, again = assembly("dev"), synthesize("dev", package, layer, tmp_path / "again", "--no-check")
 
     for name in ("tagged-image-manager-dev.template.json", "tagged-image-manager-dev.assets.json", "manifest.json"):
         assert (once / name).read_bytes() == (again / name).read_bytes()
@@ -262,12 +277,24 @@ def test_nothing_is_public(prod: Template) -> None:
         assert "SourceArn" in permission
 
 
-def test_the_subnets_lead_nowhere_but_to_s3_and_dynamodb(prod: Template) -> None:
-    services = [json.dumps(one["ServiceName"]) for one in prod.of_type("AWS::EC2::VPCEndpoint").values()]
+def test_the_subnets_lead_nowhere_but_to_s3_dynamodb_and_the_queue(prod: Template) -> None:
+    endpoints = prod.of_type("AWS::EC2::VPCEndpoint").values()
+    kinds = {
+        name: one["VpcEndpointType"]
+        for one in endpoints
+        for name in ("s3", "dynamodb", "sqs")
+        if f".{name}" in json.dumps(one["ServiceName"])
+    }
+    (queues,) = [one for one in endpoints if one["VpcEndpointType"] == "Interface"]
+    (group,) = [one["Fn::GetAtt"][0] for one in queues["SecurityGroupIds"]]
+    rules = prod.of_type("AWS::EC2::SecurityGroupIngress").values()
+    (rule,) = [one for one in rules if one["GroupId"] == {"Fn::GetAtt": [group, "GroupId"]}]
 
     assert not prod.of_type("AWS::EC2::Route")
-    assert sorted("s3" if ".s3" in one else "dynamodb" for one in services) == ["dynamodb", "s3"]
-    assert all(one["VpcEndpointType"] == "Gateway" for one in prod.of_type("AWS::EC2::VPCEndpoint").values())
+    assert (len(endpoints), kinds) == (3, {"s3": "Gateway", "dynamodb": "Gateway", "sqs": "Interface"})
+    assert (rule["FromPort"], rule["ToPort"]) == (443, 443)
+    (statement,) = queues["PolicyDocument"]["Statement"]
+    assert statement["Action"] == "sqs:SendMessage"
     assert all(one["VpcConfig"]["SubnetIds"] for one in prod.functions().values())
 
 
@@ -295,7 +322,7 @@ def test_buckets_and_queues_are_spoken_to_over_tls_only(prod: Template) -> None:
         if statement["Effect"] == "Deny" and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
     }
 
-    policies = {"AWS::S3::BucketPolicy": 2, "AWS::SQS::QueuePolicy": 4, "AWS::SNS::TopicPolicy": 1}
+    policies = {"AWS::S3::BucketPolicy": 2, "AWS::SQS::QueuePolicy": 6, "AWS::SNS::TopicPolicy": 1}
     for kind, count in policies.items():
         assert len(prod.of_type(kind)) == count
         assert set(prod.of_type(kind)) <= refused
@@ -311,14 +338,19 @@ def test_every_asynchronous_function_ends_in_a_queue_that_has_an_alarm(dev: Temp
         for dimension in alarm.get("Dimensions", [])
         if dimension["Name"] == "QueueName"
     ]
-    ends = {
+    mapping = dev.one("AWS::Lambda::EventSourceMapping")
+    queue = mapping["EventSourceArn"]["Fn::GetAtt"][0]
+    redrive = dev.resources[queue]["Properties"]["RedrivePolicy"]
+    ends = {"inspect": redrive["deadLetterTargetArn"]["Fn::GetAtt"][0]} | {
         name: function["DeadLetterConfig"]["TargetArn"]["Fn::GetAtt"][0]
         for name, function in dev.functions().items()
         if "DeadLetterConfig" in function
     }
 
-    assert set(ends) == ASYNCHRONOUS
-    assert sorted(ends.values()) == sorted(watched) == sorted(dev.of_type("AWS::SQS::Queue"))
+    assert set(ends) == ASYNCHRONOUS | {"inspect"}
+    assert sorted(ends.values()) == sorted(watched)
+    assert {*ends.values(), queue} == set(dev.of_type("AWS::SQS::Queue"))
+    assert redrive["maxReceiveCount"] == resources.INSPECTION_TRIES
     for name in ASYNCHRONOUS:
         (config,) = [
             one
@@ -356,9 +388,36 @@ def test_storage_events_wake_the_function_that_takes_them_by_its_alias(dev: Temp
     told = bucket["NotificationConfiguration"]["LambdaConfigurations"]
     assert {one["Event"] for one in told} == set(resources.STORAGE_EVENTS)
     assert all(one["Function"] == alias for one in told)
+    prefix = {"Name": "prefix", "Value": resources.STORED_IMAGES}
+    assert all(one["Filter"]["S3Key"]["Rules"] == [prefix] for one in told)
     assert permission["FunctionName"] == alias
     assert permission["SourceAccount"] == {"Ref": "AWS::AccountId"}
     assert permission_id in listed(dev.resources[bucket_id]["DependsOn"])
+
+
+def test_files_are_inspected_one_by_one_with_libraries_and_memory_of_their_own(dev: Template) -> None:
+    (layer,) = dev.of_type("AWS::Lambda::LayerVersion")
+    mapping = dev.one("AWS::Lambda::EventSourceMapping")
+    queue = dev.resources[mapping["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
+    functions = dev.functions()
+
+    assert [name for name, one in functions.items() if one.get("Layers") == [{"Ref": layer}]] == ["inspect"]
+    assert not any("Layers" in one for name, one in functions.items() if name != "inspect")
+    assert functions["inspect"]["MemorySize"] == 2048
+    assert mapping["FunctionName"] == {"Ref": dev.alias_of("inspect")}
+    assert mapping["BatchSize"] == 1
+    assert queue["VisibilityTimeout"] >= 6 * functions["inspect"]["Timeout"]
+
+
+def test_only_the_inspection_has_the_key_to_the_identifiers(prod: Template) -> None:
+    (secret,) = prod.of_type("AWS::SecretsManager::Secret")
+    variables = {name: one["Environment"]["Variables"] for name, one in prod.functions().items()}
+    (key,) = prod.of_type("AWS::KMS::Key")
+
+    assert [name for name, given in variables.items() if "IDENTIFIER_KEY" in given] == ["inspect"]
+    assert {"Ref": secret} in variables["inspect"]["IDENTIFIER_KEY"]["Fn::Join"][1]
+    assert prod.resources[secret]["Properties"]["KmsKeyId"] == {"Fn::GetAtt": [key, "Arn"]}
+    assert prod.resources[secret]["DeletionPolicy"] == "Retain"
 
 
 def test_the_clock_wakes_the_functions_at_the_times_of_the_app(dev: Template) -> None:
@@ -470,6 +529,8 @@ def test_the_local_bucket_has_the_cors_and_the_events_of_the_deployed_one(dev: T
     assert here["MaxAgeSeconds"] == deployed["MaxAge"]
     events = {one["Event"] for one in images["NotificationConfiguration"]["LambdaConfigurations"]}
     assert set(told["QueueConfigurations"][0]["Events"]) == events
+    (rule,) = told["QueueConfigurations"][0]["Filter"]["Key"]["FilterRules"]
+    assert (rule["Name"].lower(), rule["Value"]) == ("prefix", resources.STORED_IMAGES)
 
 
 def test_the_local_table_has_the_keys_the_indexes_and_the_end_of_the_deployed_one(dev: Template, local: Any) -> None:

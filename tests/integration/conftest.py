@@ -26,7 +26,7 @@ INDEXED = ("Modality", "BodyPartExamined", "Rows", "StudyDate", "StudyInstanceUI
 def database(stack: dict[str, Any]) -> Iterator[str]:
     """A migrated database, which the product's own engine uses too; its URL."""
     os.environ["AWS_ENDPOINT_URL"] = stack["aws_endpoint_url"]
-    for cached in (clients.s3, dynamodb.server):
+    for cached in (clients.s3, clients.sqs, dynamodb.server):
         cached.cache_clear()
     url = create_database(stack["database_url"], "integration")
     with used_by_the_product(url):

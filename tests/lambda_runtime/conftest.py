@@ -29,6 +29,14 @@ def code(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
 
 
 @pytest.fixture(scope="session")
+def libraries(code: Path, layer: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where Python finds those of the layer, beside its own."""
+    directory = runtime.unpack(layer, tmp_path_factory.mktemp("libraries"))
+    yield directory / "python"
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
 def database(stack: dict[str, Any]) -> str:
     """A new one, without tables: its URL."""
     connection = psycopg2.connect(stack["database_url"])

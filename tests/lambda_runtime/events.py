@@ -62,6 +62,21 @@ def stored(key: str, name: str = "ObjectCreated:Put", **described: Any) -> dict[
     }
 
 
+def queued(message: dict[str, Any]) -> dict[str, Any]:
+    """One message of a queue, as the poller of Lambda hands it over."""
+    record = {
+        "messageId": "059f36b4-87a3-44ab-83d2-661975830a7d",
+        "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
+        "body": json.dumps(message),
+        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1764000000000"},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-central-1:000000000000:inspections",
+        "awsRegion": "eu-central-1",
+    }
+    return {"Records": [record]}
+
+
 def poisoned() -> dict[str, Any]:
     """A record that lacks what every record has."""
     event = stored("images/a")

@@ -127,6 +127,10 @@ def running(handler: str, code: Path, environment: Mapping[str, str], *options: 
     api = RuntimeApi()
     command = [_base_python(), "-S", "-s", *options, "-m", "awslambdaric", handler]
     variables = _environment(api.address, handler, code) | dict(environment)
+    if "PYTHONPATH" in environment:
+        variables["PYTHONPATH"] = os.pathsep.join(
+            (str(code), str(code.with_name("runtime")), environment["PYTHONPATH"])
+        )
     process = subprocess.Popen(
         command, cwd=code, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -1,11 +1,13 @@
 """Every function of the package starts, answers, reports its errors, and survives an event that it cannot take."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg2
 import pytest
+from pydicom.data import get_testdata_file
 
 import app
 from tests.lambda_runtime import events
@@ -14,7 +16,7 @@ from tests.lambda_runtime.runtime import Function
 
 pytestmark = pytest.mark.usefixtures("migrated")
 
-HANDLERS = ["app", "record_storage_event", "reconcile", "tidy", "purge", "migrate"]
+HANDLERS = ["app", "record_storage_event", "inspect", "reconcile", "tidy", "purge", "migrate"]
 NO_ANSWER = {name: events.scheduled(name) for name in ("reconcile", "tidy", "purge")} | {"migrate": {}}
 
 
@@ -63,6 +65,28 @@ def test_an_image_is_registered_put_reported_and_found(start: Start) -> None:
     assert (status, put.status_code, told.kind) == (201, 200, "response")
     assert [(image["id"], image["status"]) for image in found["results"]] == [(upload["id"], "present")]
     assert httpx.get(found["results"][0]["url"]).content == b"DICM"
+
+
+def test_files_are_inspected_with_the_libraries_of_the_layer(start: Start, libraries: Path) -> None:
+    names = ["CT_small.dcm", "MR_small_jp2klossless.dcm", "SC_rgb_jpeg_gdcm.dcm"]
+    with (
+        start("app") as api,
+        start("record_storage_event") as handler,
+        start("inspect", PYTHONPATH=str(libraries), OPENBLAS_NUM_THREADS="1") as inspection,
+    ):
+        for name in names:
+            path = Path(str(get_testdata_file(name, download=False)))
+            _, upload = asked(api, events.http("POST", "/images", {"filename": name, "size": path.stat().st_size}))
+            httpx.put(upload["upload_url"], headers=upload["upload_headers"], content=path.read_bytes())
+            key = f"images/{httpx.URL(upload['upload_url']).path.partition('/images/')[2]}"
+            handler.invoke(events.stored(key))
+            told = inspection.invoke(events.queued({"object_key": key}))
+            assert told.kind == "response", told
+        _, found = asked(api, events.http("GET", "/search/images?attributes.Format=DICOM"))
+
+    assert [image["filename"] for image in found["results"]] == names[::-1]
+    for image in found["results"]:
+        assert httpx.get(image["preview_url"]).headers["Content-Type"] == "image/webp"
 
 
 def test_a_request_is_one_line_of_json_in_the_log(start: Start) -> None:

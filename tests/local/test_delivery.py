@@ -9,8 +9,10 @@ import pytest
 from moto import mock_aws
 
 from local import delivery
-from local.delivery import Delivery
+from local.delivery import KINDS, Delivery
 from local.invocation import Ending
+
+STORAGE, INSPECTION = KINDS["storage"], KINDS["inspection"]
 
 
 class Service:
@@ -20,7 +22,7 @@ class Service:
         self.events: list[Any] = []
         self.fails = False
 
-    def on_storage_event(self, event: Any, context: Any) -> None:
+    def handle(self, event: Any, context: Any) -> None:
         assert context.get_remaining_time_in_millis() > 0
         self.events.append(event)
         if self.fails:
@@ -65,7 +67,7 @@ def service() -> Service:
 
 @pytest.fixture
 def courier(queue: Queue, service: Service) -> Delivery:
-    return Delivery(queue.sqs, queue.url, service.on_storage_event, Ending())
+    return Delivery(queue.sqs, queue.url, STORAGE, service.handle, Ending())
 
 
 def test_each_event_reaches_the_handler_once(queue: Queue, service: Service, courier: Delivery) -> None:
@@ -77,6 +79,18 @@ def test_each_event_reaches_the_handler_once(queue: Queue, service: Service, cou
 
     assert sorted(event["Records"] for event in service.events) == [[1], [2]]
     assert queue.waiting() == 0
+
+
+def test_a_message_for_the_inspection_comes_as_lambda_tells_of_it(queue: Queue, service: Service) -> None:
+    queue.send({"object_key": "images/1"})
+    queue.send({"object_key": "images/2"})
+
+    Delivery(queue.sqs, queue.url, INSPECTION, service.handle, Ending()).step()
+
+    ((record,),) = [event["Records"] for event in service.events]
+    assert json.loads(record["body"])["object_key"].startswith("images/")
+    assert record["eventSource"] == "aws:sqs"
+    assert queue.waiting() == 1
 
 
 def test_the_test_event_of_s3_is_skipped(queue: Queue, service: Service, courier: Delivery) -> None:
@@ -119,7 +133,7 @@ def test_when_told_to_end_it_finishes_what_it_is_at(queue: Queue) -> None:
 
     handled: list[Any] = []
     ending = Ending()
-    courier = Delivery(queue.sqs, queue.url, handle, ending)
+    courier = Delivery(queue.sqs, queue.url, STORAGE, handle, ending)
     queue.send({"Records": [1]})
 
     with pytest.raises(SystemExit):

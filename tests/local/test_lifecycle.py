@@ -107,7 +107,15 @@ def test_a_start_right_after_kill_9_waits_for_the_dying(a_stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["bin/postgres", "-m local.run_ministack", "-m local.gateway", "-m local.delivery", "-m local.schedules"]
+    "part",
+    [
+        "bin/postgres",
+        "-m local.run_ministack",
+        "-m local.gateway",
+        "-m local.delivery storage",
+        "-m local.delivery inspection",
+        "-m local.schedules",
+    ],
 )
 def test_a_part_that_is_killed_is_replaced(a_stack: Stack, part: str) -> None:
     a_stack.start()

@@ -18,6 +18,9 @@ from tests.local.conftest import Stack
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
+JPEG = b"\xff\xd8\xff"
+
+
 class Uploader:
     """Registers and puts files until the service is gone; knows whose PUT was answered."""
 
@@ -35,7 +38,9 @@ class Uploader:
 
     def _upload(self, storage: httpx.Client) -> None:
         image = self._client.post("images", json={"filename": "a.dcm", "size": 20_000}).raise_for_status().json()
-        storage.put(image["upload_url"], content=bytes(20_000), headers=image["upload_headers"]).raise_for_status()
+        storage.put(
+            image["upload_url"], content=JPEG + bytes(19_997), headers=image["upload_headers"]
+        ).raise_for_status()
         self.answered.append(image["id"])
 
 

@@ -13,6 +13,8 @@ from tests.conftest import ROOT
 
 HEAVY = {"sqlalchemy", "psycopg2", "alembic", "boto3", "botocore.session", "chalicelib.services.uploads"}
 
+IMAGING = {"pydicom", "numpy", "PIL.Image", "gdcm", "openjpeg"}
+
 
 def loaded_by(code: str) -> set[str]:
     """The modules in a new process that has run this."""
@@ -32,6 +34,13 @@ def test_a_module_is_loaded_when_something_of_it_is_used() -> None:
 
 def test_what_a_snapshot_holds_is_all_that_a_request_loads() -> None:
     assert loaded_by("import app; app.snapshot.prepare()") >= HEAVY - {"alembic"}
+
+
+def test_nothing_but_the_inspection_loads_imaging_libraries() -> None:
+    others = "app.snapshot.prepare(); app.storage.take_in; app.reconciliation.reconcile; app.housekeeping.tidy"
+
+    assert loaded_by(f"import app; {others}").isdisjoint(IMAGING)
+    assert loaded_by("import app; app.inspection.inspect") >= IMAGING
 
 
 def test_two_processes_of_one_snapshot_draw_different_numbers() -> None:

@@ -16,8 +16,9 @@ from chalicelib.errors import InvalidRequest
 from chalicelib.routes.shapes.base import PageMeta, Paging, opened, sealed
 from chalicelib.routes.shapes.images import ImageChange, ImageDraft
 from chalicelib.routes.shapes.search import SearchQuery
-from chalicelib.routes.shapes.text import content_type_of, tag_name
+from chalicelib.routes.shapes.text import content_type_of
 from chalicelib.routes.shapes.uploads import OneShot
+from chalicelib.services.limits import tag_name
 
 NAME_LISTS = ["exact_tags", "match_tags", "any_tags", "exclude_tags"]
 DRAFT: dict[str, Any] = {"filename": "chest.dcm", "size": 1}

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from chalicelib.database.pages import Page, Window
 from chalicelib.errors import InvalidRequest
 from chalicelib.routes.shapes.fields import Number, Truth, says
-from chalicelib.routes.shapes.text import CONTROL, refused
+from chalicelib.routes.shapes.text import refused
+from chalicelib.services.limits import CONTROL
 
 MAX_LIMIT = 100
 MAX_OFFSET = 10_000

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StringConstraints, WithJsonSchema
 
 from chalicelib.routes.shapes import text
+from chalicelib.services.limits import MAX_TAG_LENGTH, tag_name
 
 
 def says(description: str, example: Any = None, **schema: Any) -> Any:
@@ -19,13 +20,13 @@ def when(what: str, example: int) -> Any:
 
 TagName = Annotated[
     str,
-    AfterValidator(text.tag_name),
+    AfterValidator(tag_name),
     says(
         "The name of a tag: 1 to 160 characters after trimming and Unicode normalisation (NFC), without `|`, control"
         " characters, bidirectional embeddings, overrides and isolates, U+FFFD and noncharacters; case-sensitive.",
         "chest-xray",
         minLength=1,
-        maxLength=text.MAX_TAG_LENGTH,
+        maxLength=MAX_TAG_LENGTH,
         pattern=text.TAG_NAME_PATTERN,
     ),
 ]
@@ -38,7 +39,7 @@ Pattern = Annotated[
         r" `\%` for a percent sign. Without `%` it is the whole name, ignoring case.",
         "chest%",
         minLength=1,
-        maxLength=text.MAX_TAG_LENGTH,
+        maxLength=MAX_TAG_LENGTH,
         pattern=text.CLEAN_PATTERN,
     ),
 ]
@@ -92,6 +93,18 @@ MetadataEntry = Annotated[
                 {"type": ["string", "null"], "pattern": r"^[^\u0000]*$"},
                 {"type": "number", "minimum": -text.LARGEST_NUMBER, "maximum": text.LARGEST_NUMBER},
                 {"type": "boolean"},
+            ]
+        }
+    ),
+]
+AttributeEntry = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "number"},
+                {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "number"}]}, "maxItems": 16},
             ]
         }
     ),

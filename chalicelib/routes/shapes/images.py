@@ -8,6 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from chalicelib.database import tables
 from chalicelib.routes.shapes.base import Answer, Body
 from chalicelib.routes.shapes.fields import (
+    AttributeEntry,
     ContentType,
     Filename,
     ImageId,
@@ -27,6 +28,7 @@ from chalicelib.services.limits import MAX_TAGS, MAX_VERIFIED_BYTES
 if TYPE_CHECKING:
     from chalicelib.database.images import FoundImage
     from chalicelib.database.tables import Image
+    from chalicelib.services.callers import Caller
     from chalicelib.services.images import Change
     from chalicelib.services.uploads import Draft
 
@@ -132,7 +134,11 @@ class ImageRecord(Answer):
     uploaded_timestamp: Annotated[int | None, when("when its file came; null while it is not there", 1_700_000_050)]
     url: Annotated[
         str | None,
-        says("A presigned GET of the file, which needs no token; null while the file is not there.", DOWNLOAD_EXAMPLE),
+        says(
+            "A presigned GET of the file, which needs no token; null while the file is not there, and of a rejected one"
+            " for all but its creator and admins.",
+            DOWNLOAD_EXAMPLE,
+        ),
     ]
     url_expires_timestamp: Annotated[int | None, when("when `url` ends to work", 1_700_003_600)]
     tags: Annotated[list[TagRef], says("Alphabetically.")]
@@ -140,14 +146,34 @@ class ImageRecord(Answer):
         dict[str, MetadataEntry], says("What the client keeps with the image.", {"ward": "B2", "urgent": True})
     ]
     attributes: Annotated[
-        dict[str, MetadataEntry], says("What was read from the file after the upload.", {"Modality": "CT"})
+        dict[str, AttributeEntry],
+        says(
+            "What was read from the file after the upload, mostly under the keywords of DICOM; empty until then."
+            " `Format` is its kind by content, `DeclaredAs` the media type it was declared as where that is another,"
+            " `NoPreview` why it has no preview, `PixelWarning` why its pixels may show who it is. Of a date as much as"
+            " the service is set to keep; identifiers only as keyed hashes.",
+            {"Format": "DICOM", "Modality": "CT", "Rows": 512, "PixelSpacing": [0.5, 0.5], "StudyDate": "2026"},
+        ),
     ]
-    preview_url: Annotated[str | None, says("A presigned GET of a preview; null where there is none.")]
-    rejection: Annotated[str | None, says("Why the file was refused; null unless it was.")]
+    preview_url: Annotated[
+        str | None,
+        says(
+            "A presigned GET of a small WebP picture, at most 512 pixels wide and high, for a browser to show in place;"
+            " null where there is none. It works as long as `url`.",
+            f"{STORAGE_EXAMPLE}?X-Amz-Signature=…".replace("/images/", "/previews/"),
+        ),
+    ]
+    rejection: Annotated[
+        str | None,
+        says(
+            "Why the file was refused, for a person; null unless it was.", "The file is a PDF document, not an image."
+        ),
+    ]
 
     @classmethod
-    def of(cls, image: "Image | FoundImage") -> Self:
-        download = images.download(image)
+    def of(cls, image: "Image | FoundImage", caller: "Caller") -> Self:
+        """As this caller sees it."""
+        download = images.download(image, caller)
         return cls(
             id=image.id,
             status=tables.Status(image.status),
@@ -163,6 +189,6 @@ class ImageRecord(Answer):
             tags=[TagRef(tag.id, tag.name) for tag in image.tags],
             metadata=image.metadata_,
             attributes=image.attributes,
-            preview_url=None,
+            preview_url=images.preview(image),
             rejection=image.rejection,
         )

@@ -6,30 +6,19 @@ import json
 import math
 import mimetypes
 import re
-import unicodedata
 from typing import Any
 
 from pydantic_core import PydanticCustomError
+
+from chalicelib.services.limits import CONTROL, MAX_TAG_LENGTH, undeceiving
 
 MAX_SIZE = 5 * 1024**4
 MAX_METADATA_BYTES = 16 * 1024
 MAX_METADATA_KEYS = 50
 MAX_METADATA_KEY_LENGTH = 128
-MAX_TAG_LENGTH = 160
 MAX_SEARCHED_LENGTH = 1024
 LAST_TIMESTAMP = 253_402_300_799
 """The end of the year 9999."""
-
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Unicode's control characters; and lone surrogates, which no encoding can carry."""
-
-DECEIVING = re.compile(
-    "[\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffd-\uffff"
-    + "".join(f"{chr(plane)}-{chr(plane + 1)}" for plane in range(0x1FFFE, 0x110000, 0x10000))
-    + "]"
-)
-"""In a name: marks that let it be read in another order than it is written; and the replacement character and
-noncharacters, which come of a wrong encoding."""
 
 CLEAN_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 """CONTROL as the OpenAPI document says it; no lone surrogate comes over HTTP as one."""
@@ -63,18 +52,6 @@ def content_type_of(filename: str) -> str:
     return "application/gzip" if encoding == "gzip" else kind or "application/octet-stream"
 
 
-def tag_name(text: str) -> str:
-    """Normalised (NFC) and trimmed. Raises ValueError."""
-    trimmed = text.strip()
-    # No four characters become less than one; and to normalise takes the square of the length.
-    name = unicodedata.normalize("NFC", trimmed).strip() if len(trimmed) <= 4 * MAX_TAG_LENGTH else trimmed
-    if not 1 <= len(name) <= MAX_TAG_LENGTH:
-        raise ValueError(f"must have 1 to {MAX_TAG_LENGTH} characters")
-    if "|" in name or CONTROL.search(text):
-        raise ValueError("must not contain | or control characters")
-    return undeceiving(name)
-
-
 def refused(field: str, message: str) -> PydanticCustomError:
     """For a validator of a whole model to name the field that it refuses."""
     return PydanticCustomError("refused", message, {"fields": [field]})
@@ -92,15 +69,6 @@ def filename(text: str) -> str:
     if text in {".", ".."}:
         raise ValueError("must not be . or ..")
     return undeceiving(text)
-
-
-def undeceiving(name: str) -> str:
-    if found := DECEIVING.search(name):
-        raise ValueError(
-            f"must not contain U+{ord(found[0]):04X}: no marks that change the order of reading, no sign of a wrong"
-            " encoding"
-        )
-    return name
 
 
 def metadata_value(value: Any) -> Any:

@@ -10,7 +10,7 @@ const TRIES = 1000
 const tag = process.argv[2] ?? "typescript"
 const { API_URL = "", TOKEN = "" } = process.env
 
-const data = randomBytes(100_000)
+const data = Buffer.concat([Buffer.from([0xff, 0xd8, 0xff]), randomBytes(99_997)]) // passes for a JPEG
 const client = createClient<paths>({
   baseUrl: API_URL,
   headers: { Authorization: `Bearer ${TOKEN}` },

@@ -1,0 +1,76 @@
+"""Looks into each file whose turn the queue says it is."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
+from typing import Any
+
+from chalicelib.aws import contents, storage
+from chalicelib.config import SettingsError, settings
+from chalicelib.database import inspections as table
+from chalicelib.database.engine import reading, transaction
+from chalicelib.database.inspections import Uninspected
+from chalicelib.imaging import dicom, sandbox
+from chalicelib.imaging.inspection import Subject
+from chalicelib.imaging.kinds import HEAD_BYTES, Kind, kind_of, refusal
+from chalicelib.imaging.policy import Policy
+from chalicelib.services import inspections
+from chalicelib.services.inspections import Verdict
+from chalicelib.telemetry import begin, logger, touch
+
+
+def inspect(records: Sequence[Mapping[str, Any]]) -> None:
+    """What fails comes again, and in the end lies among the dead letters."""
+    for record in records:
+        touched = begin()
+        key = json.loads(record["body"])["object_key"]
+        logger.info("inspection", object_key=key, **inspect_one(key), image_ids=list(touched.image_ids))
+
+
+def inspect_one(object_key: str) -> dict[str, Any]:
+    """What became of it, for the log: nothing that the file itself says, but its kind."""
+    with reading() as session:
+        image = table.waiting(session, object_key)
+    if image is None:
+        return {"outcome": "nothing to do"}
+    touch(images=[image.id])
+    head = contents.read(image.object_key, 0, HEAD_BYTES)
+    if not head:
+        return {"outcome": "gone"}
+    kind = kind_of(head)
+    verdict = _unknown(head) if kind is None else _looked_into(image, head, kind)
+    with transaction() as session:
+        outcome = inspections.settle(session, image.object_key, verdict)
+    return {"outcome": outcome, "kind": kind and kind.name, "has_preview": verdict.has_preview}
+
+
+def _unknown(head: bytes) -> Verdict:
+    if settings().reject_unknown_files:
+        return Verdict(rejection=refusal(head))
+    return Verdict({"Format": "unknown"})
+
+
+def _looked_into(image: Uninspected, head: bytes, kind: Kind) -> Verdict:
+    fetch = partial(contents.read, image.object_key)
+    found = sandbox.inspect(Subject(fetch, image.size, head, kind, policy()))
+    attributes = dict(found.attributes)
+    if image.content_type not in (*kind.media_types, "application/octet-stream"):
+        attributes["DeclaredAs"] = image.content_type
+    if found.preview is None:
+        return Verdict(attributes | {"NoPreview": found.no_preview})
+    storage.put(storage.preview_key(image.object_key), found.preview, storage.PREVIEW_TYPE)
+    return Verdict(attributes, has_preview=True)
+
+
+@cache
+def policy() -> Policy:
+    """Raises SettingsError."""
+    extra = tuple(filter(None, settings().extra_attributes.split("|")))
+    if unknown := dicom.unknown_keywords(extra):
+        raise SettingsError(f"EXTRA_ATTRIBUTES names what cannot be kept: {', '.join(unknown)}")
+    key = settings().identifier_key
+    return Policy(
+        study_date=settings().study_date,
+        extra=(*extra, "SeriesDescription") if settings().series_description else extra,
+        identifier_key=key.get_secret_value().encode() if key else None,
+    )

@@ -1,0 +1,89 @@
+"""One file, looked at from its first bytes to its preview."""
+
+import io
+import logging
+import warnings
+from dataclasses import dataclass, field
+
+from pydicom import config
+
+from chalicelib.imaging import dicom, frames, nifti, pictures, preview
+from chalicelib.imaging.kinds import DICOM, NIFTI, Kind
+from chalicelib.imaging.limits import (
+    MOST_INFLATED_FOR_ATTRIBUTES,
+    MOST_READ_FOR_ATTRIBUTES,
+    MOST_READ_FOR_PREVIEW,
+    NoPreviewError,
+)
+from chalicelib.imaging.policy import Policy
+from chalicelib.imaging.ranges import Fetch, Ranges, TooMuchReadError
+from chalicelib.imaging.values import Value
+
+UNDECODABLE = "Its pixels cannot be decoded."
+
+
+@dataclass
+class Findings:
+    attributes: dict[str, Value] = field(default_factory=dict)
+    preview: bytes | None = None
+    no_preview: str | None = None
+    """Why there is none, for a person."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    fetch: Fetch
+    size: int
+    head: bytes
+    kind: Kind
+    policy: Policy
+
+
+def be_quiet() -> None:
+    """What libraries say of a file may quote it, and a log is no place for patients."""
+    config.settings.reading_validation_mode = config.IGNORE
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+    logging.getLogger("pylibjpeg").setLevel(logging.CRITICAL + 1)
+    logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)
+    warnings.simplefilter("ignore")
+
+
+def attributes(subject: Subject) -> dict[str, Value]:
+    file = Ranges(subject.fetch, subject.size, MOST_READ_FOR_ATTRIBUTES, head=subject.head)
+    return {"Format": subject.kind.name} | _attributes(file, subject)
+
+
+def _attributes(file: io.IOBase, subject: Subject) -> dict[str, Value]:
+    try:
+        if subject.kind == DICOM:
+            return dicom.attributes(dicom.inflated(file, MOST_INFLATED_FOR_ATTRIBUTES), subject.policy)
+        if subject.kind == NIFTI:
+            return nifti.attributes(subject.head)
+        return pictures.attributes(file, subject.kind)
+    except Exception:  # noqa: BLE001 (a file can be wrong in any way, and is then without attributes)
+        return {}
+
+
+def make_preview(subject: Subject) -> bytes:
+    """Raises NoPreviewError, with a reason that quotes nothing of the file."""
+    file = Ranges(subject.fetch, subject.size, MOST_READ_FOR_PREVIEW, strict=True, head=subject.head)
+    try:
+        return _preview(file, subject)
+    except NoPreviewError:
+        raise
+    except TooMuchReadError:
+        raise NoPreviewError("More of it would have to be read than a preview is worth.") from None
+    except MemoryError:
+        raise NoPreviewError("Its pixels take more memory than a preview may.") from None
+    except NotImplementedError:
+        raise NoPreviewError("Its transfer syntax is none that is decoded here.") from None
+    except Exception:  # noqa: BLE001 (decoders fail in any way, and their words may quote the file)
+        raise NoPreviewError(UNDECODABLE) from None
+
+
+def _preview(file: io.IOBase, subject: Subject) -> bytes:
+    if subject.kind == DICOM:
+        return preview.encoded(*frames.middle_frame(file, subject.size))
+    if subject.kind == NIFTI:
+        return preview.encoded(*nifti.middle_slice(file, subject.head))
+    return preview.encoded(pictures.picture(file, subject.kind))

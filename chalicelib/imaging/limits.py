@@ -1,0 +1,28 @@
+"""What one inspection may take. A file that needs more keeps what was found until then."""
+
+MOST_READ_FOR_ATTRIBUTES = 1_000_000
+"""Bytes; a header has a few kilobytes, one with the description of a thousand frames some hundred."""
+
+MOST_READ_FOR_PREVIEW = 300_000_000
+"""Bytes; one frame of the largest radiographs has 60 MB uncompressed."""
+
+MOST_WHOLE = 64 * 1024**2
+"""Bytes of a file that is read as a whole where it says too little of itself to be read in parts."""
+
+MOST_INFLATED_FOR_ATTRIBUTES = 8 * 1024**2
+MOST_INFLATED_FOR_PREVIEW = 64 * 1024**2
+
+MOST_PIXELS = 64_000_000
+"""Of one frame, counting colours; the largest radiographs have 30 million."""
+
+MEMORY = 1024**3
+"""Bytes, beside what Python takes at the start; a frame of the above needs twice its 32 bits a pixel."""
+
+SECONDS = 20
+"""A frame takes one or two at most; the function has 60."""
+
+PREVIEW_SIDE = 512
+
+
+class NoPreviewError(Exception):
+    """The message is the reason, for a person, and holds nothing of the file's text."""

@@ -1,0 +1,122 @@
+"""A process of its own for each file: what a file makes of its reader ends with it.
+
+The child asks for the parts of the file that it needs, and tells what it has found as it goes; so attributes are kept
+when the pixels are its end. Nothing that it says is unpickled.
+"""
+
+import gc
+import json
+import multiprocessing
+import os
+import resource
+import signal
+import struct
+import sys
+import time
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import gdcm  # noqa: F401 (children have at once what each would load)
+import openjpeg  # noqa: F401
+from PIL import Image
+from pydicom.pixels import decoders  # noqa: F401
+
+from chalicelib.imaging import inspection
+from chalicelib.imaging.inspection import Findings, Subject
+from chalicelib.imaging.limits import MEMORY, SECONDS, NoPreviewError
+from chalicelib.imaging.ranges import CHUNK
+
+TOO_LONG = "Its pixels take more time than a preview may."
+BROKEN = "Its pixels break the decoder."
+
+_READ, _ATTRIBUTES, _PREVIEW, _REASON = b"R", b"A", b"P", b"N"
+_PART = struct.Struct("<QQ")
+_LONGEST_MESSAGE = 4 * 1024**2
+_MOST_ATTRIBUTES = 64 * 1024
+_LONGEST_REASON = 500
+
+Image.init()
+
+_processes = multiprocessing.get_context("fork")
+
+
+def inspect(subject: Subject, *, memory: int = MEMORY, seconds: float = SECONDS) -> Findings:
+    """Raises what fetching raises."""
+    ours, theirs = _processes.Pipe()
+    child = _processes.Process(target=_run, args=(subject, ours, theirs, memory, seconds))
+    child.start()
+    theirs.close()
+    try:
+        return _heard(ours, subject, time.monotonic() + seconds)
+    finally:
+        child.kill()
+        child.join()
+        ours.close()
+
+
+def _heard(child: Connection, subject: Subject, deadline: float) -> Findings:
+    found = Findings({"Format": subject.kind.name})
+    while found.preview is None and found.no_preview is None:
+        if not child.poll(max(0.0, deadline - time.monotonic())):
+            found.no_preview = TOO_LONG
+            break
+        try:
+            message = child.recv_bytes(_LONGEST_MESSAGE)
+        except (EOFError, OSError):
+            found.no_preview = BROKEN
+            break
+        try:
+            _take_in(message, child, subject, found)
+        except (ValueError, struct.error):  # it is no longer itself
+            found.no_preview = BROKEN
+    return found
+
+
+def _take_in(message: bytes, child: Connection, subject: Subject, found: Findings) -> None:
+    kind, content = message[:1], message[1:]
+    if kind == _READ:
+        offset, length = _PART.unpack(content)
+        part = subject.fetch(offset, min(length, CHUNK))
+        with suppress(BrokenPipeError):  # it has ended; the next look says so
+            child.send_bytes(part)
+    elif kind == _ATTRIBUTES:
+        found.attributes = json.loads(content[:_MOST_ATTRIBUTES])
+    elif kind == _PREVIEW:
+        found.preview = content
+    else:
+        found.no_preview = content[:_LONGEST_REASON].decode()
+
+
+def _run(subject: Subject, ours: Connection, theirs: Connection, memory: int, seconds: float) -> None:
+    ours.close()
+    _settle(memory, seconds)
+
+    def fetch(offset: int, length: int) -> bytes:
+        theirs.send_bytes(_READ + _PART.pack(offset, length))
+        return theirs.recv_bytes()
+
+    own = Subject(fetch, subject.size, subject.head, subject.kind, subject.policy)
+    theirs.send_bytes(_ATTRIBUTES + json.dumps(inspection.attributes(own)).encode())
+    try:
+        theirs.send_bytes(_PREVIEW + inspection.make_preview(own))
+    except NoPreviewError as reason:
+        theirs.send_bytes(_REASON + str(reason).encode())
+
+
+def _settle(memory: int, seconds: float) -> None:
+    """No more memory and time than it may have, nothing to say, and nothing of its parent's to clean up."""
+    gc.freeze()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, signal.SIG_DFL)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * os.sysconf("SC_PAGE_SIZE") + memory
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    silence = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    inspection.be_quiet()

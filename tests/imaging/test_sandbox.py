@@ -1,0 +1,120 @@
+"""Whatever a file makes of its reader, it costs one process."""
+
+import json
+import os
+import signal
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.imaging import inspection, sandbox
+from chalicelib.imaging.inspection import Subject
+from tests.imaging.files import bundled, dicom, inspected, picture, subject
+
+
+def png_bomb(side: int) -> bytes:
+    """A picture of so many pixels across and down, in some kilobytes."""
+    small = picture("PNG", (1, 1), "L")
+    header = small.index(b"IHDR") + 4
+    described = side.to_bytes(4, "big") * 2 + small[header + 8 : header + 13]
+    packer = zlib.compressobj(9)
+    rows = b"".join(packer.compress(bytes(side + 1)) for _ in range(side)) + packer.flush()
+    return small[:8] + b"".join(map(_chunk, (b"IHDR" + described, b"IDAT" + rows, b"IEND")))
+
+
+def _chunk(content: bytes) -> bytes:
+    return (len(content) - 4).to_bytes(4, "big") + content + zlib.crc32(content).to_bytes(4, "big")
+
+
+def children() -> set[str]:
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
+def test_a_picture_of_too_many_pixels_is_not_even_begun() -> None:
+    begun = time.monotonic()
+
+    found = inspected(png_bomb(20_000))
+
+    assert found.attributes["Rows"] == 20_000
+    assert found.no_preview == "Its 20000 x 20000 pixels are more than a preview is made of."
+    assert time.monotonic() - begun < 5
+
+
+def test_pixels_that_take_too_much_memory_leave_the_attributes() -> None:
+    found = inspected(png_bomb(7_000), memory=40_000_000)
+
+    assert found.attributes["Rows"] == 7_000
+    assert found.no_preview == "Its pixels take more memory than a preview may."
+
+
+def test_a_header_that_claims_few_pixels_does_not_let_many_be_decoded() -> None:
+    """The decoder goes by the JPEG 2000 stream, which says what it likes."""
+    found = inspected(bundled("JPEG2000-embedded-sequence-delimiter.dcm"))
+
+    assert found.attributes["Modality"] == "NM"
+    assert found.no_preview == inspection.UNDECODABLE
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), sandbox.BROKEN),
+        (lambda: time.sleep(60), sandbox.TOO_LONG),
+        (lambda: os._exit(0), sandbox.BROKEN),
+    ],
+    ids=["is killed", "hangs", "leaves"],
+)
+def test_a_decoder_that_breaks_or_hangs_costs_its_process_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, end: Any, reason: str
+) -> None:
+    def make_preview(_: Subject) -> bytes:
+        end()
+        return b""
+
+    monkeypatch.setattr(inspection, "make_preview", make_preview)
+    before = children()
+
+    found = inspected(dicom(), seconds=1)
+
+    assert (found.attributes["Modality"], found.preview, found.no_preview) == ("CT", None, reason)
+    assert children() == before
+
+
+def test_a_file_that_cannot_be_fetched_is_no_fault_of_its_own() -> None:
+    def fetch(_: int, __: int) -> bytes:
+        raise ConnectionError("the storage is away")
+
+    whole = subject(bundled("CT_small.dcm"))
+    before = children()
+
+    with pytest.raises(ConnectionError):
+        sandbox.inspect(Subject(fetch, whole.size, whole.head, whole.kind, whole.policy))
+
+    assert children() == before
+
+
+def test_what_the_child_says_is_json_and_no_pickle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspection, "attributes", lambda _: {"Format": "DICOM", "seen": ["x", 1]})
+
+    found = inspected(dicom())
+
+    assert found.attributes == json.loads(json.dumps(found.attributes)) == {"Format": "DICOM", "seen": ["x", 1]}
+
+
+@pytest.mark.parametrize("said", ["{" * 100_000, "x"])
+def test_a_child_that_talks_nonsense_is_broken(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    monkeypatch.setattr(json, "dumps", lambda _: said)
+
+    found = inspected(dicom())
+
+    assert (found.attributes, found.no_preview) == ({"Format": "DICOM"}, sandbox.BROKEN)
+
+
+def test_libraries_say_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    for name in ("JPEG2000-embedded-sequence-delimiter.dcm", "badVR.dcm", "MR_truncated.dcm"):
+        inspected(bundled(name))
+
+    assert "".join(capfd.readouterr()) == ""

@@ -1,0 +1,347 @@
+"""From a file that has come to what its image's row says of it: on the real bucket, queue and database."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select, update
+from sqlalchemy.orm import Session
+
+from chalicelib.aws import clients, contents, storage
+from chalicelib.config import SettingsError, settings
+from chalicelib.database import inspections as table
+from chalicelib.database.tables import MOST_INSPECTIONS_ASKED, Image
+from chalicelib.errors import Unavailable
+from chalicelib.events import inspection, reconciliation
+from chalicelib.events import storage as events
+from chalicelib.events.storage import RecordsFailedError
+from chalicelib.services import images, inspections, multipart
+from chalicelib.services.inspections import Verdict, automatic_tags
+from tests.builders import EDITOR, an_image
+from tests.conftest import eventually
+from tests.imaging.files import bundled, dicom
+from tests.integration.test_storage_events import created
+
+JPEG = b"\xff\xd8\xff\xd9"
+Configure = Callable[..., None]
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
+    """Sets settings of the product for the test."""
+
+    def configure(**values: str) -> None:
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+        for cached in (settings, inspection.policy):
+            cached.cache_clear()
+
+    yield configure
+    monkeypatch.undo()
+    configure()
+
+
+@pytest.fixture
+def asked(committed: Engine, configured: Configure) -> Callable[[], list[str]]:
+    """Takes from a queue of the test's own: the object keys of which an inspection was asked."""
+    sqs = clients.sqs()
+    queue = sqs.create_queue(QueueName=f"test-{uuid.uuid4()}")["QueueUrl"]
+    configured(INSPECTION_QUEUE=queue)
+
+    def take() -> list[str]:
+        found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        for message in found:
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return sorted(json.loads(message["Body"])["object_key"] for message in found)
+
+    return take
+
+
+def new_key() -> str:
+    return f"images/2026-01-01/{uuid.uuid4()}"
+
+
+def a_present(engine: Engine, content: bytes, **fields: Any) -> str:
+    """The object key of an image whose file is there."""
+    key = new_key()
+    storage.put(key, content, "application/dicom")
+    with Session(engine) as session, session.begin():
+        an_image(session, object_key=key, status="present", uploaded_at=datetime.now(UTC), size=len(content), **fields)
+    return key
+
+
+def row(engine: Engine, key: str) -> Image:
+    with Session(engine) as session:
+        return session.scalars(select(Image).where(Image.object_key == key)).one()
+
+
+def inspect(*keys: str) -> None:
+    inspection.inspect([{"body": json.dumps({"object_key": key})} for key in keys])
+
+
+# What asks for an inspection
+
+
+def test_a_file_that_has_come_is_asked_for_once_it_is_committed(committed: Engine, asked: Any) -> None:
+    key = new_key()
+    storage.put(key, JPEG, "image/jpeg")
+    with Session(committed) as session, session.begin():
+        an_image(session, object_key=key)
+
+    events.take_in([created(key, "0A")])
+
+    assert asked() == [key]
+    assert row(committed, key).status == "present"
+
+
+def test_an_event_that_is_told_again_asks_again_until_the_file_is_inspected(committed: Engine, asked: Any) -> None:
+    key = a_present(committed, JPEG)
+
+    for _ in range(2):
+        events.take_in([created(key, "0A")])
+        assert asked() == [key]
+    inspect(key)
+    events.take_in([created(key, "0A")])
+
+    assert asked() == []
+
+
+def test_a_key_that_nobody_knows_yet_is_asked_for_a_moment_later(asked: Any) -> None:
+    key = new_key()
+
+    events.take_in([created(key, "0A")])
+
+    assert asked() == []
+    assert eventually(asked, of="the message that was put off") == [key]
+
+
+def test_an_event_whose_message_cannot_be_sent_fails_and_leaves_the_image_present(
+    committed: Engine, configured: Configure
+) -> None:
+    key = a_present(committed, JPEG)
+    configured(INSPECTION_QUEUE=clients.sqs().meta.endpoint_url + "/000000000000/never-made")
+
+    with pytest.raises(RecordsFailedError):
+        events.take_in([created(key, "0A")])
+
+    assert row(committed, key).status == "present"
+
+
+def test_what_was_lost_is_asked_for_again_a_few_times_and_no_more(committed: Engine, asked: Any) -> None:
+    lost, fresh = a_present(committed, JPEG), a_present(committed, JPEG)
+    long_ago = datetime.now(UTC) - timedelta(minutes=reconciliation.INSPECTION_MINUTES + 1)
+    with committed.begin() as connection:
+        connection.execute(update(Image).where(Image.object_key == lost).values(uploaded_at=long_ago))
+
+    rounds = []
+    for _ in range(MOST_INSPECTIONS_ASKED + 1):
+        reconciliation.reconcile()
+        rounds.append(asked())
+
+    assert rounds == [[lost]] * MOST_INSPECTIONS_ASKED + [[]]
+    assert row(committed, fresh).inspections_asked == 0
+
+
+def test_a_queue_that_is_away_leaves_the_lost_ones_to_the_next_time(committed: Engine, configured: Configure) -> None:
+    key = a_present(committed, JPEG)
+    with committed.begin() as connection:
+        connection.execute(update(Image).values(uploaded_at=datetime.now(UTC) - timedelta(days=1)))
+    configured(INSPECTION_QUEUE=clients.sqs().meta.endpoint_url + "/000000000000/never-made")
+
+    with pytest.raises(Unavailable):
+        reconciliation.reconcile()
+
+    assert row(committed, key).inspections_asked == 0
+
+
+# What comes of it
+
+
+def test_attributes_and_preview_are_kept(committed: Engine) -> None:
+    key = a_present(committed, bundled("MR_small.dcm"))
+
+    inspect(key)
+
+    image = row(committed, key)
+    assert (image.status, image.attributes["Modality"], image.attributes["Rows"]) == ("present", "MR", 64)
+    assert image.inspected_at is not None
+    assert image.has_preview
+    preview = contents.read(storage.preview_key(key), 0, 100)
+    assert preview[:4] + preview[8:12] == b"RIFFWEBP"
+
+
+def test_what_is_no_image_is_rejected_and_stays_for_its_owner_and_admins(committed: Engine) -> None:
+    key = a_present(committed, b"%PDF-1.7")
+
+    inspect(key)
+
+    image = row(committed, key)
+    assert (image.status, image.rejection) == ("rejected", "The file is a PDF document, not an image.")
+    assert image.uploaded_at is not None
+    assert (image.attributes, image.has_preview) == ({}, False)
+
+
+def test_a_rejected_image_goes_to_the_bin_and_comes_back_rejected(committed: Engine) -> None:
+    key = a_present(committed, b"%PDF-1.7")
+    inspect(key)
+
+    with Session(committed) as session, session.begin():
+        image_id = session.scalars(select(Image.id).where(Image.object_key == key)).one()
+        images.delete(session, EDITOR, image_id)
+    with Session(committed) as session, session.begin():
+        assert images.restore(session, EDITOR, image_id).status == "rejected"
+
+
+def test_a_rejected_image_stays_so_whatever_the_storage_tells_again(committed: Engine) -> None:
+    key = a_present(committed, b"%PDF-1.7")
+    inspect(key)
+
+    events.take_in([created(key, "0B")])
+    with Session(committed) as session, session.begin():
+        multipart.complete(session, row(committed, key).id, {})
+
+    assert row(committed, key).status == "rejected"
+
+
+def test_a_file_of_an_unknown_kind_is_kept_where_the_setting_says_so(committed: Engine, configured: Configure) -> None:
+    configured(REJECT_UNKNOWN_FILES="false")
+    key = a_present(committed, b"%PDF-1.7")
+
+    inspect(key)
+
+    assert (row(committed, key).status, row(committed, key).attributes) == ("present", {"Format": "unknown"})
+
+
+def test_a_kind_other_than_the_declared_one_is_kept_and_said(committed: Engine) -> None:
+    key, plain = a_present(committed, JPEG), a_present(committed, JPEG, content_type="image/jpeg")
+
+    inspect(key, plain)
+
+    assert row(committed, key).attributes["DeclaredAs"] == "application/dicom"
+    assert "DeclaredAs" not in row(committed, plain).attributes
+
+
+def test_an_image_in_the_bin_is_inspected_and_gets_no_tags_there(committed: Engine, configured: Configure) -> None:
+    configured(AUTO_TAGS="modality:{Modality}")
+    key = a_present(committed, dicom(), deleted_at=datetime.now(UTC))
+
+    inspect(key)
+
+    assert row(committed, key).attributes["Modality"] == "CT"
+
+
+def test_two_at_once_are_one(committed: Engine) -> None:
+    key = a_present(committed, dicom())
+    verdicts = [Verdict({"Format": "DICOM"}), Verdict(rejection="no")]
+
+    def settle(verdict: Verdict) -> str:
+        with Session(committed) as session, session.begin():
+            return inspections.settle(session, key, verdict)
+
+    with ThreadPoolExecutor() as threads:
+        outcomes = list(threads.map(settle, verdicts))
+
+    assert sorted(outcomes) in (["late", "present"], ["late", "rejected"])
+
+
+def test_a_file_that_went_meanwhile_is_no_failure(committed: Engine) -> None:
+    key = a_present(committed, JPEG)
+    clients.s3().delete_object(Bucket=settings().image_bucket, Key=key)
+
+    inspect(key, new_key())
+
+    assert row(committed, key).inspected_at is None
+
+
+def test_a_file_that_comes_again_is_inspected_again(committed: Engine) -> None:
+    key = a_present(committed, b"%PDF-1.7")
+    inspect(key)
+    marker = clients.s3().delete_object(Bucket=settings().image_bucket, Key=key)["VersionId"]
+    events.take_in([created(key, "0C")])
+    assert row(committed, key).status == "missing"
+    clients.s3().delete_object(Bucket=settings().image_bucket, Key=key, VersionId=marker)
+    storage.put(key, JPEG, "image/jpeg")
+
+    events.take_in([created(key, "0D")])
+    inspect(key)
+
+    image = row(committed, key)
+    assert (image.status, image.rejection, image.attributes["Format"]) == ("present", None, "JPEG")
+
+
+def test_storage_that_is_away_fails_the_inspection_which_then_comes_again(
+    committed: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = a_present(committed, bundled("CT_small.dcm"))
+
+    with monkeypatch.context() as patched:
+        patched.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        clients.s3.cache_clear()
+        with pytest.raises(Unavailable):
+            inspect(key)
+    clients.s3.cache_clear()
+    inspect(key)
+
+    assert row(committed, key).has_preview
+
+
+# Automatic tags and settings
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ("", []),
+        ("modality:{Modality}|{BodyPartExamined}", ["modality:CT"]),
+        ("{ImageType}", ["ORIGINAL", "AXIAL"]),
+        ("{Modality} of {Rows}", ["CT of 512"]),
+        (" all |  ", ["all"]),
+    ],
+)
+def test_rules_make_tags_of_attributes(rules: str, expected: list[str]) -> None:
+    attributes = {"Modality": "CT", "ImageType": ["ORIGINAL", "AXIAL"], "Rows": 512}
+
+    assert list(automatic_tags(rules, attributes)) == expected
+
+
+def test_automatic_tags_are_off_unless_asked_for_and_stop_at_a_hundred(
+    committed: Engine, configured: Configure
+) -> None:
+    plain = a_present(committed, dicom())
+    inspect(plain)
+    configured(AUTO_TAGS="modality:{Modality}|rows:{Rows}")
+    tagged, full = a_present(committed, dicom()), a_present(committed, dicom(), tags_=[f"t{i}" for i in range(99)])
+    inspect(tagged, full)
+
+    with Session(committed) as session:
+        names = {
+            key: [tag.name for tag in images.get(session, row(committed, key).id).tags] for key in (plain, tagged, full)
+        }
+    assert (names[plain], names[tagged]) == ([], ["modality:CT", "rows:4"])
+    assert len(names[full]) == 100
+    assert "modality:CT" in names[full]
+
+
+def test_keywords_that_cannot_be_kept_are_refused_by_name(configured: Configure) -> None:
+    configured(EXTRA_ATTRIBUTES="StationName|PatientName|Nonsens")
+
+    with pytest.raises(SettingsError, match=r"PatientName, Nonsens$"):
+        inspection.policy()
+
+
+def test_the_index_finds_what_waits(session: Session) -> None:
+    plan = "\n".join(
+        session.connection()
+        .exec_driver_sql(
+            "EXPLAIN SELECT id FROM images WHERE status = 'present' AND inspected_at IS NULL"
+            f" AND inspections_asked < {MOST_INSPECTIONS_ASKED} ORDER BY id DESC LIMIT 10"
+        )
+        .scalars()
+    )
+
+    assert "images_uninspected" in plan
+    assert table.overdue(session, 10, 10) == []

@@ -112,5 +112,6 @@ def running_stack() -> Iterator[dict[str, Any]]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=30)
-            privacy.found += privacy.leaks(state)
+            if (state / "stack.json").exists():  # else it never ran
+                privacy.found += privacy.leaks(state)
             shutil.rmtree(home)

@@ -22,7 +22,7 @@ PACKAGE = ROOT / "build" / "function.zip"
 LAYER = ROOT / "build" / "imaging.zip"
 """The libraries that only the inspection needs."""
 
-AWS_SERVICES = ("dynamodb", "s3")
+AWS_SERVICES = ("dynamodb", "s3", "sqs")
 """Whose API descriptions go with botocore; those of the other four hundred would be most of the zip."""
 
 _CODE = "/var/task"

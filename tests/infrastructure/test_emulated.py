@@ -177,7 +177,7 @@ def test_a_put_by_presigned_url_wakes_the_handlers_and_the_image_is_there_and_in
         return image if image["attributes"] else None
 
     assert put.status_code == 200, put.text
-    image = eventually(present, of="the storage event and the inspection")
+    image = eventually(present, within=60, of="the storage event and the inspection")
     assert (image["status"], image["attributes"]["Format"]) == ("present", "JPEG")
     assert httpx.get(image["url"]).content == DATA
 

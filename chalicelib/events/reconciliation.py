@@ -32,7 +32,7 @@ def _ask_for_inspections() -> None:
         return
     with transaction() as session:
         overdue = inspections.overdue(session, INSPECTION_MINUTES, IMAGES_A_RUN)
-        inspection_queue.send(overdue)
+        inspection_queue.send_all(overdue)
     if overdue:
         logger.warning("asked again for inspections that were lost or late", images=len(overdue))
 

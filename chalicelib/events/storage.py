@@ -51,9 +51,9 @@ def _ask_for_inspection(object_key: str, outcome: str, *, waiting: bool) -> None
     """Also when the event comes again, because its message could not be sent. A key that nobody knows may be that of a
     one-shot upload, whose row comes right behind its file."""
     if waiting:
-        inspection_queue.send([object_key])
+        inspection_queue.send(object_key)
     elif outcome == "unknown":
-        inspection_queue.send([object_key], after_seconds=UNKNOWN_SECONDS)
+        inspection_queue.send(object_key, after_seconds=UNKNOWN_SECONDS)
 
 
 def _event(record: Mapping[str, Any]) -> "uploads.StorageEvent":

@@ -54,9 +54,9 @@ def _ask_for_inspection(object_key: str, outcome: str) -> None:
     with transaction() as session:
         waiting = inspections.waiting(session, object_key)
     if waiting is not None:
-        inspection_queue.send([object_key])
+        inspection_queue.send(object_key)
     elif outcome == "unknown":
-        inspection_queue.send([object_key], after_seconds=UNKNOWN_SECONDS)
+        inspection_queue.send(object_key, after_seconds=UNKNOWN_SECONDS)
 
 
 def _event(record: Mapping[str, Any]) -> "uploads.StorageEvent":

@@ -404,7 +404,9 @@ def test_files_are_inspected_one_by_one_with_libraries_and_memory_of_their_own(d
     assert [name for name, one in functions.items() if one.get("Layers") == [{"Ref": layer}]] == ["inspect"]
     assert not any("Layers" in one for name, one in functions.items() if name != "inspect")
     assert functions["inspect"]["MemorySize"] == 2048
-    assert mapping["FunctionName"] == {"Ref": dev.alias_of("inspect")}
+    name, version = mapping["FunctionName"]["Fn::Join"][1]
+    assert name["Fn::Select"][1]["Fn::Split"][1] == {"Ref": dev.alias_of("inspect")}
+    assert version == ":live"
     assert mapping["BatchSize"] == 1
     assert queue["VisibilityTimeout"] >= 6 * functions["inspect"]["Timeout"]
 

@@ -15,7 +15,7 @@ from tests.faults.injury import Injury
 from tests.faults.proxy import Mood
 from tests.faults.stack import Site
 
-SECONDS = 3
+SECONDS = 2
 _INTERCEPTED = "intercepted-events"
 
 Message = dict[str, Any]

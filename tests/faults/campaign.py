@@ -18,7 +18,7 @@ def strike(injury: Injury, faults: Iterable[Fault]) -> None:
     token = tokens.password_token(stack, "editor")
     _recovery(stack["api_url"], token)
     for fault in faults:
-        pause(random.uniform(0.5, 1.5))
+        pause(random.uniform(0.3, 0.8))
         injury.timeline.begin(name_of(fault))
         fault(injury)
         injury.timeline.recoveries.append((name_of(fault), _recovery(stack["api_url"], token)))

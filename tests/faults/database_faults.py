@@ -24,8 +24,8 @@ _OURS = "application_name = 'tagged-image-manager'"
 
 
 def cut_connections(injury: Injury) -> None:
-    """In the middle of their transactions, for three seconds."""
-    end = time.monotonic() + 3
+    """In the middle of their transactions, for two seconds."""
+    end = time.monotonic() + 2
     while time.monotonic() < end:
         injury.site.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {_OURS} AND state <> 'idle'")
         pause(random.uniform(0, 0.2))

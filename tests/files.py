@@ -5,6 +5,9 @@ from pathlib import Path
 import pydicom
 from pydicom.data import get_testdata_file
 
+JPEG = b"\xff\xd8\xff\xd9"
+"""The least that passes for a picture: a JPEG's beginning and its end. With anything behind it, it still does."""
+
 
 def multi_frame_dicom(path: Path, size: int) -> Path:
     """A CT of as many frames as make about this many bytes, no two frames alike."""

@@ -12,11 +12,11 @@ import jwt
 from httpx import Client, Response
 
 from tests.conftest import eventually
+from tests.files import JPEG
 
 Record = dict[str, Any]
 
-DATA = b"\xff\xd8\xff\xd9"
-"""The least that passes for a picture: a JPEG's beginning and its end."""
+DATA = JPEG
 
 NO_IMAGE = 1
 NO_TAG = 2**53

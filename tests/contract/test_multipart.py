@@ -7,7 +7,7 @@ import pytest
 from httpx import Client, Response
 
 from tests.conftest import eventually
-from tests.contract.builders import Record, assert_problem, got, ids, present, registered, storage
+from tests.contract.builders import DATA, Record, assert_problem, got, ids, present, registered, storage
 
 MIB = 1024**2
 GIB = 1024**3
@@ -76,7 +76,7 @@ def test_a_page_begins_with_a_part_that_there_is(editor: Client, first_part: Any
 
 
 def test_a_client_that_dies_after_every_part_and_kept_nothing_goes_on(editor: Client) -> None:
-    data = b"".join(sha256(number.to_bytes(4)).digest() * 32768 for number in range(129))
+    data = DATA + b"".join(sha256(number.to_bytes(4)).digest() * 32768 for number in range(129))
     image_id = registered(editor, len(data), checksum_sha256=sha256(data).hexdigest())["id"]
     sent = []
 
@@ -95,7 +95,7 @@ def test_a_client_that_dies_after_every_part_and_kept_nothing_goes_on(editor: Cl
 
 
 def test_a_declared_checksum_keeps_the_image_pending_until_it_is_verified(editor: Client) -> None:
-    image_id = uploaded_in_one_part(editor, b"data", checksum_sha256=sha256(b"data").hexdigest())
+    image_id = uploaded_in_one_part(editor, DATA, checksum_sha256=sha256(DATA).hexdigest())
     parts = page(editor, image_id)["parts"]
 
     assert complete(editor, image_id, parts).json()["status"] == "pending"
@@ -104,7 +104,7 @@ def test_a_declared_checksum_keeps_the_image_pending_until_it_is_verified(editor
     assert complete(editor, image_id, parts).json()["status"] == "present"
 
 
-def test_a_file_with_another_checksum_is_rejected_in_words(editor: Client) -> None:
+def test_a_file_with_another_checksum_is_rejected_in_words(editor: Client, viewer: Client) -> None:
     declared = sha256(b"what was meant").hexdigest()
     image_id = uploaded_in_one_part(editor, b"what was sent!", checksum_sha256=declared)
     parts = page(editor, image_id)["parts"]
@@ -112,7 +112,8 @@ def test_a_file_with_another_checksum_is_rejected_in_words(editor: Client) -> No
     complete(editor, image_id, parts)
 
     image = settled(editor, image_id)
-    assert (image["status"], image["url"]) == ("rejected", None)
+    assert image["status"] == "rejected"
+    assert (image["url"] is None, got(viewer, f"/images/{image_id}")["url"]) == (False, None)
     assert sha256(b"what was sent!").hexdigest() in image["rejection"]
     assert declared in image["rejection"]
     assert complete(editor, image_id, parts).json()["status"] == "rejected"
@@ -121,18 +122,18 @@ def test_a_file_with_another_checksum_is_rejected_in_words(editor: Client) -> No
 
 def test_parts_that_were_put_together_are_not_begun_anew(editor: Client) -> None:
     """While the file is being verified, say."""
-    image_id = uploaded_in_one_part(editor, b"data", checksum_sha256=sha256(b"data").hexdigest())
+    image_id = uploaded_in_one_part(editor, DATA, checksum_sha256=sha256(DATA).hexdigest())
     complete(editor, image_id, page(editor, image_id)["parts"])
 
     assert_problem(editor.post(f"/images/{image_id}/upload", json={"multipart": True}), 409)
 
 
 def test_an_upload_of_an_image_in_the_bin_brings_nothing_into_the_lists(editor: Client) -> None:
-    image_id = uploaded_in_one_part(editor, b"data")
+    image_id = uploaded_in_one_part(editor, DATA)
     parts = page(editor, image_id)["parts"]
 
     assert editor.delete(f"/images/{image_id}").status_code == 204
-    storage().put(parts[0]["url"], content=b"data")
+    storage().put(parts[0]["url"], content=DATA)
 
     assert_problem(complete(editor, image_id, parts), 404)
     assert_problem(editor.post(f"/images/{image_id}/upload", json={}), 404)

@@ -18,11 +18,10 @@ import pytest
 from botocore.config import Config
 from httpx import Client
 
-from tests.contract.builders import Record, got, one_shot, present, put, registered, storage
+from tests.contract.builders import DATA, Record, got, one_shot, present, put, registered, storage
 
 Change = Callable[[httpx.URL], httpx.URL]
 
-DATA = b"data"
 OTHER = b"evil"
 
 

@@ -9,6 +9,7 @@ import httpx
 from local import tokens
 from tests.faults.caller import pause
 from tests.faults.injury import Fault, Injury, name_of
+from tests.files import JPEG
 
 GIVEN_UP_SECONDS = 60
 
@@ -37,9 +38,9 @@ def _goes_the_whole_way(api_url: str, token: str) -> bool:
     headers = {"Authorization": f"Bearer {token}"}
     with httpx.Client(base_url=api_url, headers=headers, timeout=10) as client:
         try:
-            draft = {"filename": "probe", "size": 5, "tags": ["probe"]}
+            draft = {"filename": "probe", "size": len(JPEG), "tags": ["probe"]}
             upload = client.post("/images", json=draft).raise_for_status().json()
-            stored = httpx.put(upload["upload_url"], content=b"probe", headers=upload["upload_headers"], timeout=2)
+            stored = httpx.put(upload["upload_url"], content=JPEG, headers=upload["upload_headers"], timeout=2)
             stored.raise_for_status()
             found = _is_found(client, upload["id"])
             client.delete(f"/images/{upload['id']}").raise_for_status()

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from tests.files import JPEG
+
 File = Literal["none", "promised", "maybe"]
 
 
@@ -36,7 +38,7 @@ class Image:
 
     @property
     def content(self) -> bytes:
-        return self.filename.encode() * 3
+        return JPEG + self.filename.encode() * 3
 
     def become(self, change: Change, *, certainly: bool = True) -> None:
         changed = {change(state) for state in self.states}

@@ -23,10 +23,10 @@ from chalicelib.services import images, inspections, multipart
 from chalicelib.services.inspections import Verdict, automatic_tags
 from tests.builders import EDITOR, an_image
 from tests.conftest import eventually
+from tests.files import JPEG
 from tests.imaging.files import bundled, dicom
 from tests.integration.test_storage_events import created
 
-JPEG = b"\xff\xd8\xff\xd9"
 Configure = Callable[..., None]
 
 

@@ -13,12 +13,10 @@ import pytest
 
 from local import tokens
 from tests.conftest import eventually
+from tests.files import JPEG
 from tests.local.conftest import Stack
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-
-
-JPEG = b"\xff\xd8\xff"
 
 
 class Uploader:
@@ -39,7 +37,7 @@ class Uploader:
     def _upload(self, storage: httpx.Client) -> None:
         image = self._client.post("images", json={"filename": "a.dcm", "size": 20_000}).raise_for_status().json()
         storage.put(
-            image["upload_url"], content=JPEG + bytes(19_997), headers=image["upload_headers"]
+            image["upload_url"], content=JPEG + bytes(19_996), headers=image["upload_headers"]
         ).raise_for_status()
         self.answered.append(image["id"])
 

@@ -17,7 +17,10 @@ from local.workers import WorkerFailed, Workers
 pytestmark = pytest.mark.usefixtures("tiny_app")
 
 
-async def _started(count: int) -> Callable[[str, float], Coroutine[Any, Any, Any]]:
+Get = Callable[[str, float], Coroutine[Any, Any, Any]]
+
+
+async def _started(count: int) -> Get:
     """A function that invokes the service with a GET of a path and answers with what it said."""
     workers = Workers()
     api = Api(await workers.start(count))
@@ -45,19 +48,24 @@ def test_each_worker_does_one_thing_at_a_time() -> None:
 
 
 def test_a_death_fails_its_own_request_only_and_the_worker_is_replaced() -> None:
-    async def scenario() -> tuple[list[Any], set[int]]:
+    async def scenario() -> list[Any]:
         get = await _started(2)
         await asyncio.gather(get("/pid/0.1", 20), get("/pid/0.1", 20))
         paths = ["/die/0.1", "/pid/0.2", "/pid/0", "/pid/0", "/pid/0"]
         said = await asyncio.gather(*(get(path, 20) for path in paths), return_exceptions=True)
-        later = await asyncio.gather(*(get("/pid/0.1", 20) for _ in range(4)))
-        return said, {one["pid"] for one in later}
+        async with asyncio.timeout(20):
+            while len(await _who_answers(get)) < 2:
+                pass
+        return said
 
-    (died, *others), later = asyncio.run(scenario())
+    died, *others = asyncio.run(scenario())
 
     assert isinstance(died, WorkerFailed)
     assert all("pid" in one for one in others)
-    assert len(later) == 2
+
+
+async def _who_answers(get: Get) -> set[int]:
+    return {one["pid"] for one in await asyncio.gather(*(get("/pid/0.1", 20) for _ in range(4)))}
 
 
 def test_a_lone_worker_that_dies_leaves_those_in_line_to_its_replacement() -> None:

@@ -29,10 +29,13 @@ def begin() -> Touched:
     return touched
 
 
+def touched() -> Touched:
+    return _touched.get(None) or begin()
+
+
 def touch(*, images: Iterable[int] = (), tags: Iterable[int] = ()) -> None:
-    touched = _touched.get(None) or begin()
-    touched.image_ids.update(dict.fromkeys(images))
-    touched.tag_ids.update(dict.fromkeys(tags))
+    touched().image_ids.update(dict.fromkeys(images))
+    touched().tag_ids.update(dict.fromkeys(tags))
 
 
 def count(name: str, value: int = 1) -> None:

@@ -19,6 +19,9 @@ class Kept(NamedTuple):
     status: int
     headers: dict[str, Any]
     body: str
+    image_ids: list[int]
+    tag_ids: list[int]
+    """What the request touched; for the access log."""
 
 
 def claim(session: Session, caller: str, key: str) -> bool:
@@ -30,10 +33,9 @@ def claim(session: Session, caller: str, key: str) -> bool:
 
 def find(session: Session, caller: str, key: str) -> Kept | None:
     """To be asked once the key is claimed, in a statement of its own: who had it claimed before has committed then."""
-    columns = select(FirstAnswer.request, FirstAnswer.status, FirstAnswer.headers, FirstAnswer.body)
     own = (FirstAnswer.caller == caller, FirstAnswer.key == key, FirstAnswer.answered_at > func.now() - KEPT)
-    row = session.execute(columns.where(*own)).one_or_none()
-    return None if row is None else Kept(bytes(row.request), row.status, row.headers, row.body)
+    row = session.execute(select(*(getattr(FirstAnswer, name) for name in Kept._fields)).where(*own)).one_or_none()
+    return None if row is None else Kept(*row)._replace(request=bytes(row.request))
 
 
 def keep(session: Session, caller: str, key: str, answer: Kept) -> None:

@@ -166,6 +166,8 @@ class FirstAnswer(Base):
     status: Mapped[int] = mapped_column(SmallInteger)
     headers: Mapped[dict[str, str]] = mapped_column(JSONB)
     body: Mapped[str] = mapped_column(Text)
+    image_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    tag_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     answered_at: Mapped[datetime] = mapped_column(TIMESTAMPTZ, server_default=func.now())
 
 

@@ -13,10 +13,18 @@ from chalice.app import Request, Response
 
 from chalicelib.database import first_answers
 from chalicelib.database.engine import enclosing
-from chalicelib.errors import Failure, IdempotencyKeyReused, InvalidRequest, RequestInProgress, problem
+from chalicelib.errors import (
+    Failure,
+    IdempotencyKeyReused,
+    InvalidRequest,
+    RequestInProgress,
+    UploadIncomplete,
+    problem,
+)
 from chalicelib.routes.payload import media_type
 from chalicelib.routes.request import caller, parameters
 from chalicelib.routes.shapes.text import IDEMPOTENCY_KEY_PATTERN
+from chalicelib.telemetry import touch, touched
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -35,9 +43,11 @@ def once(request: Request, work: Callable[[], Response]) -> Response:
     with enclosing() as session:
         asked = _fingerprint(request)
         if first := _first(session, caller(request).id, key, asked):
+            touch(images=first.image_ids, tags=first.tag_ids)
             return Response(first.body, first.headers, first.status)
         response = _answer(request, work)
-        kept = first_answers.Kept(asked, response.status_code, dict(response.headers), response.body)
+        answer = response.status_code, dict(response.headers), response.body
+        kept = first_answers.Kept(asked, *answer, [*touched().image_ids], [*touched().tag_ids])
         first_answers.keep(session, caller(request).id, key, kept)
         return response
 
@@ -62,11 +72,12 @@ def _answer(request: Request, work: Callable[[], Response]) -> Response:
     try:
         return work()
     except Failure as failure:
-        if failure.status >= 500:
+        if failure.status >= 500 or isinstance(failure, UploadIncomplete):
             raise
         return problem(failure, request.context["requestId"])
 
 
 def _fingerprint(request: Request) -> bytes:
-    head = [request.method, request.context["path"], sorted(parameters(request).items()), media_type(request)]
+    conditions = [sorted(parameters(request).items()), media_type(request), request.headers.get("If-Match")]
+    head = [request.method, request.context["path"], *conditions]
     return hashlib.sha256(json.dumps(head).encode() + b"\0" + cast("bytes", request.raw_body)).digest()

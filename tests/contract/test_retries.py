@@ -127,6 +127,41 @@ def test_a_refusal_is_given_again_though_the_request_would_succeed_by_now(editor
     assert posted(editor, f"/tags/{old}/merge", {"into": other}, key()).status_code == 200
 
 
+def test_an_upload_that_was_completed_too_early_can_be_completed_with_the_same_key(editor: Client) -> None:
+    path = f"/images/{registered(editor)['id']}/upload"
+    (part,) = editor.post(path, json={"multipart": True}).json()["parts"]
+    etag = '"8d777f385d3dfec8815d20f7496026dc"'  # of b"data", which has not come yet
+    of, body = key(), {"parts": [{"part_number": 1, "etag": etag}]}
+    assert_problem(posted(editor, f"{path}/complete", body, of), 409)
+
+    assert storage().put(part["url"], content=b"data").headers["ETag"] == etag
+
+    assert posted(editor, f"{path}/complete", body, of).status_code == 200
+
+
+def test_a_key_that_comes_with_another_version_is_another_request(editor: Client, unique: str) -> None:
+    tag_id, into, of = a_tag(editor, unique), a_tag(editor, f"{unique} 2"), key()
+    merge = partial(editor.post, f"/tags/{tag_id}/merge", json={"into": into})
+    assert_problem(merge(headers={"Idempotency-Key": of, "If-Match": '"stale"'}), 412)
+
+    fresh = editor.get(f"/tags/{tag_id}").headers["ETag"]
+
+    assert_problem(merge(headers={"Idempotency-Key": of, "If-Match": fresh}), 422)
+    assert merge(headers={"Idempotency-Key": key(), "If-Match": fresh}).status_code == 200
+
+
+def test_an_answer_that_is_given_again_is_in_the_access_log_with_what_the_first_one_touched(
+    editor: Client, admin: Client, unique: str
+) -> None:
+    body, of = {"filename": "a.dcm", "size": 4, "tags": [unique]}, key()
+    answers = [posted(editor, "/images", body, of) for _ in range(2)]
+
+    listed = got(admin, "/access-log", image_id=answers[0].json()["id"])["results"]
+
+    assert {entry["request_id"] for entry in listed} == {answer.headers["X-Request-Id"] for answer in answers}
+    assert [entry["tag_ids"] for entry in listed] == [listed[0]["tag_ids"]] * 2
+
+
 def test_what_was_refused_for_its_body_may_be_sent_right_with_the_same_key(editor: Client, unique: str) -> None:
     of = key()
     assert_problem(posted(editor, "/tags", {"nam": unique}, of), 400, "nam")

@@ -11,8 +11,8 @@ from chalicelib.database.first_answers import KEPT, Kept
 from chalicelib.database.tables import FirstAnswer
 from chalicelib.events import housekeeping
 
-FIRST = Kept(b"\0" * 32, 201, {"Location": "https://example.org/1"}, '{"id": 1, "name": "Größe 🫁"}')
-SECOND = Kept(b"\1" * 32, 204, {}, "")
+FIRST = Kept(b"\0" * 32, 201, {"Location": "https://example.org/1"}, '{"id": 1, "name": "Größe 🫁"}', [1], [2, 3])
+SECOND = Kept(b"\1" * 32, 204, {}, "", [], [])
 
 
 def age(session: Session, key: str, by: timedelta) -> None:

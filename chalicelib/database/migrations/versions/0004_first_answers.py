@@ -16,6 +16,8 @@ def upgrade() -> None:
             status smallint NOT NULL,
             headers jsonb NOT NULL,
             body text NOT NULL,
+            image_ids bigint[] NOT NULL,
+            tag_ids bigint[] NOT NULL,
             answered_at timestamptz NOT NULL DEFAULT now(),
             PRIMARY KEY (caller, key)
         )

@@ -16,6 +16,9 @@ from chalicelib.errors import Unavailable
 
 Index = Literal["by_user", "by_day", "by_image", "by_tag"]
 
+QUERY_SECONDS = 8
+"""Twice, if it has to be: who asks for entries waits for nothing else."""
+
 BATCH = 25
 """The most that DynamoDB takes in one BatchWriteItem."""
 
@@ -102,7 +105,7 @@ def find(
 
 def _answer(query: dict[str, Any]) -> dict[str, Any]:
     try:
-        return dynamodb.call("Query", query)
+        return dynamodb.call("Query", query, QUERY_SECONDS)
     except dynamodb.PassingError as error:
         raise Unavailable("The access log cannot be read just now; try again.") from error
 

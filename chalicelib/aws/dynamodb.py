@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from chalicelib.aws import signing
 from chalicelib.aws.clients import credentials, region
 
-TIMEOUT_SECONDS = 1
+RECORD_SECONDS = 1
 """Short: a request waits for its record, and goes on without it rather than time out."""
 
 MEDIA_TYPE = "application/x-amz-json-1.0"
@@ -24,22 +24,26 @@ class DynamoDbError(Exception):
     """It refused, or did not answer; the message says which."""
 
 
-def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Raises DynamoDbError. What may be tried again is tried again, so only what does no harm twice may be asked."""
+def call(operation: str, request: dict[str, Any], seconds: float = RECORD_SECONDS) -> dict[str, Any]:
+    """Raises DynamoDbError, also when there is no answer within the seconds. What may be tried again is tried again, so
+    only what does no harm twice may be asked."""
     content = json.dumps(request).encode()
     try:
-        return _once(operation, content)
+        return _once(operation, content, seconds)
     except PassingError:
-        return _once(operation, content)
+        return _once(operation, content, seconds)
 
 
 class PassingError(DynamoDbError):
     """Which may be otherwise the next time: above all, a connection that was closed while the process was frozen."""
 
 
-def _once(operation: str, content: bytes) -> dict[str, Any]:
+def _once(operation: str, content: bytes, seconds: float) -> dict[str, Any]:
     try:
         connection = server()
+        connection.timeout = seconds
+        if connection.sock is not None:
+            connection.sock.settimeout(seconds)
         connection.request("POST", "/", content, _headers(operation, content, connection))
         answer = connection.getresponse()
         status, said = answer.status, answer.read()
@@ -66,7 +70,7 @@ def server() -> http.client.HTTPConnection:
     default = f"https://dynamodb.{region()}.amazonaws.com"
     url = urlsplit(os.environ.get("AWS_ENDPOINT_URL_DYNAMODB") or os.environ.get("AWS_ENDPOINT_URL") or default)
     kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    return kind(url.hostname or "", url.port, timeout=TIMEOUT_SECONDS)
+    return kind(url.hostname or "", url.port)
 
 
 def forget() -> None:

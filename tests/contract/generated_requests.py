@@ -13,6 +13,7 @@ from tests.contract import refused_requests  # noqa: F401 (hooks of its own)
 PLACES = ("cursor", "page", "offset")
 KEYS = ("user_id", "image_id", "tag_id", "day")
 NAME_LISTS = ("exact_tags", "match_tags", "any_tags", "exclude_tags")
+SPREAD = ("metadata", "attributes")
 MAX_NAMES = 20
 MAX_OFFSET = 10_000
 MAX_VERIFIED_BYTES = 50_000_000_000
@@ -29,6 +30,13 @@ _next_pages: dict[str, dict[str, Any]] = {}
 def before_load_schema(_: HookContext, schema: dict[str, Any]) -> None:
     """`x-propertyNames`, in words that JSON Schema's draft 4 knows."""
     _read(schema)
+
+
+@schemathesis.hook
+def filter_query(_: HookContext, query: dict[str, Any] | None) -> bool:
+    """What is no object, or an empty one, is spread over the query as nothing at all, and not what was meant."""
+    spread = [query[name] for name in SPREAD if query and name in query]
+    return all(isinstance(each, dict) and each for each in spread)
 
 
 @schemathesis.hook

@@ -31,7 +31,7 @@ def abandoned(session: Session, days: int, most: int) -> Sequence[int]:
 
 def lock_expired(session: Session, image_id: int, days: int) -> Image | None:
     """None when it was restored meanwhile."""
-    return _locked(session, Image.id == image_id, _expired(days))
+    return _locked(session, Image.id == image_id, _expired(days), to_go=True)
 
 
 def lock_binned_amid_parts(session: Session, image_id: int) -> Image | None:
@@ -62,6 +62,7 @@ def _ids(session: Session, chosen: Select[int], most: int) -> Sequence[int]:
     return session.scalars(chosen.limit(most)).all()
 
 
-def _locked(session: Session, *conditions: Any) -> Image | None:
-    one = select(Image).where(*conditions).with_for_update()
+def _locked(session: Session, *conditions: Any, to_go: bool = False) -> Image | None:
+    # One that stays may get links meanwhile, or it and a merge would wait for each other.
+    one = select(Image).where(*conditions).with_for_update(key_share=not to_go)
     return session.scalars(one.execution_options(populate_existing=True)).one_or_none()

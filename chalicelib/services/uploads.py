@@ -151,7 +151,8 @@ def _arrived(image: Image, stored: Stored, status: Status, rejection: str | None
     image.status, image.uploaded_at = status, max(stored.stored_at, image.created_at)
     image.rejection, image.has_preview = rejection, False
     image.inspected_at, image.inspections_asked = None, 0
-    image.multipart_upload_id = None
+    if stored.in_parts:  # else an upload in parts, if one was begun, is still open, and the purge's to end
+        image.multipart_upload_id = None
 
 
 def is_later(sequencer: str, than: str) -> bool:

@@ -12,7 +12,7 @@ from chalicelib.database import images, inspections, scans
 from chalicelib.database.engine import transaction
 from chalicelib.database.scans import WaitingImage
 from chalicelib.database.tables import Status
-from chalicelib.events.steps import each, slices
+from chalicelib.events.steps import each, slices, stop
 from chalicelib.events.verification import concluded, give_up
 from chalicelib.services import uploads
 from chalicelib.telemetry import count, logger
@@ -92,16 +92,21 @@ def _heal(session: "Session", image: WaitingImage) -> "str | Claim | None":
 
 def _compared() -> "Iterator[str | Claim | None]":
     """With the bucket: the last days', and the next of all."""
-    vanished: list[str] = []
+    vanished, left = 0, VANISHED_A_RUN
     yesterday = f"images/{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}/"
     for scan, start in (("new objects", yesterday), ("objects", "")):
         for found in slices(scan, start, SLICES, time.monotonic() + SECONDS_A_STEP):
             until = time.monotonic() + SECONDS_A_SLICE
-            keys = found.arrived + found.vanished[: max(0, VANISHED_A_RUN - len(vanished))]
-            yield from (outcome for _, outcome in each(keys, uploads.look_again, until))
-            vanished += found.vanished
+            looked = list(each(found.differing(left), uploads.look_again, until))
+            yield from (outcome for _, outcome in looked)
+            handled = [key for key, _ in looked]
+            vanished += len(found.vanished)
+            left -= len(set(found.vanished).intersection(handled))
+            if len(handled) < len(found.differing(len(found.vanished))):
+                stop(scan, handled)
+                break
     if vanished:
-        count("ObjectsVanished", len(vanished))
+        count("ObjectsVanished", vanished)
 
 
 def _verified(claims: "Sequence[Claim]", end: float) -> Iterator[str]:

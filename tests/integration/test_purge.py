@@ -115,7 +115,7 @@ def _die(*_: object) -> None:
 def test_an_image_that_cannot_be_purged_holds_up_no_other(committed: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     bad, bad_key = an_old_image(committed, 33)
     good, _ = an_old_image(committed, 32)
-    real: Callable[[Any], int] = bucket.purge
+    real: Callable[[Any], None] = bucket.purge
     monkeypatch.setattr(bucket, "purge", lambda key: real(None if key == bad_key else key))
 
     assert done(purge.purge()) == NOTHING | {"purged": 1}

@@ -30,12 +30,10 @@ def hide(key: str) -> None:
 
 
 @answering()
-def purge(key: str) -> int:
-    """Deletes every version of the object, and its delete markers; the number of them."""
-    versions = list(_versions(key))
-    for version in versions:
+def purge(key: str) -> None:
+    """Deletes every version of the object, and its delete markers."""
+    for version in list(_versions(key)):
         s3().delete_object(Bucket=settings().image_bucket, Key=key, VersionId=version)
-    return len(versions)
 
 
 def _versions(key: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What an object holds, read without holding it."""
 
 import hashlib
+import time
 from collections.abc import Iterator
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,11 +16,12 @@ MOST_BREAKS = 20
 
 
 @answering()
-def checksum_sha256(key: str, etag: str, size: int) -> str | None:
-    """Of its bytes, in hexadecimal; None when the object is no longer the one with this ETag."""
+def checksum_sha256(key: str, etag: str, size: int, until: float) -> str | None:
+    """Of its bytes, in hexadecimal; None when the object is no longer the one with this ETag. Raises TimeoutError
+    when it is not through by then, on the clock of time.monotonic()."""
     digest = hashlib.sha256()
     try:
-        for chunk in _chunks(key, etag, size):
+        for chunk in _chunks(key, etag, size, until):
             digest.update(chunk)
     except ClientError as error:
         if status(error) in (404, 412):
@@ -42,18 +44,25 @@ def read(key: str, offset: int, length: int) -> bytes:
     return content
 
 
-def _chunks(key: str, etag: str, size: int) -> Iterator[bytes]:
+def _chunks(key: str, etag: str, size: int, until: float) -> Iterator[bytes]:
     """Goes on where the line broke."""
     read = breaks = 0
     while read < size:
         try:
+            _check_time(until, read, size)
             for chunk in _chunks_from(key, etag, read):
                 read += len(chunk)
                 yield chunk
+                _check_time(until, read, size)
         except BotoCoreError:
             breaks += 1
             if breaks > MOST_BREAKS:
                 raise
+
+
+def _check_time(until: float, read: int, size: int) -> None:
+    if read < size and time.monotonic() >= until:
+        raise TimeoutError(f"{read} of {size} bytes were read when time was up")
 
 
 def _chunks_from(key: str, etag: str, start: int) -> Iterator[bytes]:

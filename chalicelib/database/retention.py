@@ -11,6 +11,7 @@ from chalicelib.database.images import WITHIN_REACH
 from chalicelib.database.tables import Image, Status, first_id_at
 
 AMID_PARTS = Image.multipart_upload_id.is_not(None)
+"""Or it was, when the file came another way."""
 
 
 def expired(session: Session, days: int, most: int) -> Sequence[int]:
@@ -18,8 +19,10 @@ def expired(session: Session, days: int, most: int) -> Sequence[int]:
     return _ids(session, select(Image.id).where(_expired(days)).order_by(Image.deleted_at), most)
 
 
-def binned_amid_parts(session: Session, most: int) -> Sequence[int]:
-    return _ids(session, select(Image.id).where(Image.deleted_at.is_not(None), AMID_PARTS).order_by(Image.id), most)
+def vain_uploads(session: Session, days: int, most: int) -> Sequence[int]:
+    """Images with a multipart upload that leads to nothing: in the bin, with their file, or missing it and no longer
+    asked about."""
+    return _ids(session, select(Image.id).where(_in_vain(days)).order_by(Image.id), most)
 
 
 def abandoned(session: Session, days: int, most: int) -> Sequence[int]:
@@ -31,11 +34,11 @@ def abandoned(session: Session, days: int, most: int) -> Sequence[int]:
 
 def lock_expired(session: Session, image_id: int, days: int) -> Image | None:
     """None when it was restored meanwhile."""
-    return _locked(session, Image.id == image_id, _expired(days))
+    return _locked(session, Image.id == image_id, _expired(days), to_go=True)
 
 
-def lock_binned_amid_parts(session: Session, image_id: int) -> Image | None:
-    return _locked(session, Image.id == image_id, Image.deleted_at.is_not(None), AMID_PARTS)
+def lock_vain_upload(session: Session, image_id: int, days: int) -> Image | None:
+    return _locked(session, Image.id == image_id, _in_vain(days))
 
 
 def lock_quiet(session: Session, image_id: int, days: int) -> Image | None:
@@ -54,14 +57,24 @@ def _expired(days: int) -> ColumnElement[bool]:
 
 
 def _quiet(days: int) -> ColumnElement[bool]:
-    unasked = or_(Image.renewed_at.is_(None), Image.renewed_at <= func.now() - timedelta(days=days))
-    return (Image.status == Status.PENDING) & WITHIN_REACH & unasked
+    return (Image.status == Status.PENDING) & WITHIN_REACH & _unasked(days)
+
+
+def _in_vain(days: int) -> ColumnElement[bool]:
+    # What is missing stays within reach: its owner may bring the file back.
+    dropped = (Image.status == Status.MISSING) & _unasked(days)
+    return AMID_PARTS & or_(Image.deleted_at.is_not(None), Image.uploaded_at.is_not(None), dropped)
+
+
+def _unasked(days: int) -> ColumnElement[bool]:
+    return or_(Image.renewed_at.is_(None), Image.renewed_at <= func.now() - timedelta(days=days))
 
 
 def _ids(session: Session, chosen: Select[int], most: int) -> Sequence[int]:
     return session.scalars(chosen.limit(most)).all()
 
 
-def _locked(session: Session, *conditions: Any) -> Image | None:
-    one = select(Image).where(*conditions).with_for_update()
+def _locked(session: Session, *conditions: Any, to_go: bool = False) -> Image | None:
+    # One that stays may get links meanwhile, or it and a merge would wait for each other.
+    one = select(Image).where(*conditions).with_for_update(key_share=not to_go)
     return session.scalars(one.execution_options(populate_existing=True)).one_or_none()

@@ -194,11 +194,7 @@ class Image(Base):
             ),
         ),
         Index("images_binned", "deleted_at", postgresql_where="deleted_at IS NOT NULL"),
-        Index(
-            "images_binned_amid_parts",
-            "id",
-            postgresql_where="deleted_at IS NOT NULL AND multipart_upload_id IS NOT NULL",
-        ),
+        Index("images_amid_parts", "id", postgresql_where="multipart_upload_id IS NOT NULL"),
         Index("images_listed", "id", postgresql_where="deleted_at IS NULL"),
         Index("images_present", "id", postgresql_where="deleted_at IS NULL AND status = 'present'"),
         Index("images_by_creator", "created_by", "id", postgresql_where="deleted_at IS NULL"),

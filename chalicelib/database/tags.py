@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from chalicelib.database.engine import timed_out
 from chalicelib.database.pages import Page, Window, page
-from chalicelib.database.tables import Tag, binned_image_tags, image_tags, tag_count_changes
+from chalicelib.database.tables import Image, Tag, binned_image_tags, image_tags, tag_count_changes
 from chalicelib.errors import TooCostly
 
 LIVE = Tag.deleted_at.is_(None)
@@ -158,6 +158,9 @@ def _keep_still(session: Session, tag_id: int) -> None:
 def _copy_links(session: Session, links: Table, source_id: int, target_id: int) -> int:
     # In the order of the index: a million links in any other take longer, and two merges could deadlock.
     copies = select(links.c.image_id, literal(target_id)).where(links.c.tag_id == source_id).order_by(links.c.image_id)
+    if links is binned_image_tags:  # an image that is being purged is waited for, and passed over once it is gone
+        held = copies.join(Image, Image.id == links.c.image_id)
+        copies = held.with_for_update(read=True, key_share=True, of=Image)
     made = session.connection().execute(
         insert(links).from_select(["image_id", "tag_id"], copies).on_conflict_do_nothing()
     )

@@ -32,7 +32,7 @@ def purge() -> dict[str, int]:
     """How many of what. Two at once do no harm, and one that was broken off is gone on with by the next."""
     bin_days, abandoned_days = settings().bin_days, settings().abandoned_days
     purged = _all(lambda session: retention.expired(session, bin_days, IMAGES_A_STEP), purging.purge)
-    ended = _all(lambda session: retention.binned_amid_parts(session, IMAGES_A_STEP), purging.end_upload)
+    ended = _all(lambda session: retention.vain_uploads(session, abandoned_days, IMAGES_A_STEP), purging.end_upload)
     abandoned = _all(lambda session: retention.abandoned(session, abandoned_days, IMAGES_A_STEP), purging.abandon)
     orphans = _orphans()
     done = {"purged": len(purged), "uploads_ended": len(ended), "abandoned": len(abandoned), **orphans}

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,15 +12,17 @@ from chalicelib.database import images, inspections, scans
 from chalicelib.database.engine import transaction
 from chalicelib.database.scans import WaitingImage
 from chalicelib.database.tables import Status
-from chalicelib.events.steps import each, slices
+from chalicelib.events.steps import each, slices, stop
 from chalicelib.events.verification import concluded, give_up
-from chalicelib.services import uploads
+from chalicelib.services import uploads, verification
 from chalicelib.telemetry import count, logger
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from chalicelib.services.verification import Claim
+
+    Looked = tuple[str, str | Claim | None]
 
 SECONDS_A_STEP = 10
 """What is left then waits for the next run."""
@@ -52,28 +54,36 @@ def reconcile() -> dict[str, int]:
     """How many images became what. Each run looks at the newest, and at the next of the others in turn: what it costs
     does not grow with the bucket."""
     end = time.monotonic() + SECONDS_A_RUN
-    looked = [outcome for outcome in (*_waiting(), *_compared()) if outcome is not None]
-    claims = [outcome for outcome in looked if not isinstance(outcome, str)]
-    healed = Counter(each for each in (*looked, *_verified(claims, end)) if each in HEALED)
+    looked = [*_waiting(), *_compared()]
+    try:
+        _ask_for_inspections()
+    finally:
+        healed = _healed(looked, end)
+    return healed
+
+
+def _healed(looked: "Sequence[Looked]", end: float) -> dict[str, int]:
+    due = dict.fromkeys(key for key, outcome in looked if outcome == verification.DUE)
+    outcomes = (*(outcome for _, outcome in looked), *_verified(due, end))
+    healed = Counter(str(outcome) for outcome in outcomes if outcome in HEALED)
     if healed:
         logger.warning("healed images whose storage event was lost or late", images=healed.total(), became=dict(healed))
         count("ImagesHealed", healed.total())
-    _ask_for_inspections()
     return dict(healed)
 
 
-def _waiting() -> "Iterator[str | Claim | None]":
+def _waiting() -> "Iterator[Looked]":
     until = time.monotonic() + SECONDS_A_STEP
     with transaction() as session:
         newest = scans.waiting(session, NO_IMAGE_YET, NEWEST_IMAGES)
         long_ago = int(time.time()) - 2 * settings().upload_url_seconds
         count("ImagesPendingLong", images.pending_since_before(session, long_ago))
-    yield from (outcome for _, outcome in each(newest, _heal, until))
+    yield from ((image.object_key, outcome) for image, outcome in each(newest, _heal, until))
     if len(newest) == NEWEST_IMAGES:
         yield from _waiting_longer(newest[-1].id)
 
 
-def _waiting_longer(newest: int) -> "Iterator[str | Claim | None]":
+def _waiting_longer(newest: int) -> "Iterator[Looked]":
     """Of the older ones the next."""
     until = time.monotonic() + SECONDS_A_STEP
     with transaction() as session:
@@ -83,36 +93,47 @@ def _waiting_longer(newest: int) -> "Iterator[str | Claim | None]":
     is_last = len(looked) == len(older) < OLDER_IMAGES
     with transaction() as session:
         scans.remember(session, "waiting", None if is_last or not looked else str(looked[-1][0].id))
-    yield from (outcome for _, outcome in looked)
+    yield from ((image.object_key, outcome) for image, outcome in looked)
 
 
 def _heal(session: "Session", image: WaitingImage) -> "str | Claim | None":
     return uploads.heal(session, image.object_key)
 
 
-def _compared() -> "Iterator[str | Claim | None]":
+def _compared() -> "Iterator[Looked]":
     """With the bucket: the last days', and the next of all."""
-    vanished: list[str] = []
+    vanished, left = 0, VANISHED_A_RUN
     yesterday = f"images/{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}/"
     for scan, start in (("new objects", yesterday), ("objects", "")):
         for found in slices(scan, start, SLICES, time.monotonic() + SECONDS_A_STEP):
             until = time.monotonic() + SECONDS_A_SLICE
-            keys = found.arrived + found.vanished[: max(0, VANISHED_A_RUN - len(vanished))]
-            yield from (outcome for _, outcome in each(keys, uploads.look_again, until))
-            vanished += found.vanished
+            looked = list(each(found.differing(left), uploads.look_again, until))
+            yield from looked
+            handled = [key for key, _ in looked]
+            vanished += len(found.vanished)
+            left -= len(set(found.vanished).intersection(handled))
+            if len(handled) < len(found.differing(len(found.vanished))):
+                stop(scan, handled)
+                break
     if vanished:
-        count("ObjectsVanished", len(vanished))
+        count("ObjectsVanished", vanished)
 
 
-def _verified(claims: "Sequence[Claim]", end: float) -> Iterator[str]:
-    for claim in claims:
+def _verified(keys: "Iterable[str]", end: float) -> Iterator[str | None]:
+    """Each is claimed when its turn has come: a claim does not last for the files before it."""
+    for key in keys:
         try:
-            if time.monotonic() + claim.seconds < end:
-                yield concluded(claim)
+            with transaction() as session:
+                outcome = uploads.look_again(session, key, to_read=True)
+            if outcome is None or isinstance(outcome, str):
+                yield outcome
+            elif time.monotonic() + outcome.seconds < end:
+                yield concluded(outcome, end)
             else:
-                give_up(claim)
+                give_up(outcome)
+                logger.warning("no time was left to verify a file", object_key=key)
         except Exception:  # noqa: BLE001 (one that cannot be read holds up no other)
-            logger.exception("a file could not be verified", object_key=claim.object_key)
+            logger.exception("a file could not be verified", object_key=key)
 
 
 def _ask_for_inspections() -> None:

@@ -1,7 +1,7 @@
 """Much work in small steps, each its own transaction: one that fails holds up no other, and time ends it."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from sqlalchemy.orm import Session
@@ -37,7 +37,7 @@ def _done(act: Callable[[Session, Item], Outcome], item: Item) -> Outcome | None
 
 def slices(scan: str, start: str, most: int, until: float) -> Iterator[Slice]:
     """The next of the bucket, beginning again at `start` after the last. Where a scan has come to is remembered
-    when the slice has been dealt with."""
+    when the slice has been dealt with; who stops amid one says where, by `stop`."""
     for _ in range(most):
         if time.monotonic() >= until:
             return
@@ -49,3 +49,10 @@ def slices(scan: str, start: str, most: int, until: float) -> Iterator[Slice]:
             scans.remember(session, scan, found.end)
         if found.end is None:
             return
+
+
+def stop(scan: str, handled: Sequence[str]) -> None:
+    """Behind the last of these keys the scan goes on the next time; if there is none, where it was."""
+    if handled:
+        with transaction() as session:
+            scans.remember(session, scan, handled[-1])

@@ -26,6 +26,12 @@ class Slice:
     end: str | None
     """Behind which the next slice begins; None: it was the last."""
 
+    def differing(self, most_vanished: int) -> list[str]:
+        """What arrived and what vanished, in the order of the keys, up to where too much would have vanished."""
+        keys = sorted(self.arrived + self.vanished)
+        beyond = self.vanished[most_vanished:]
+        return keys[: keys.index(beyond[0])] if beyond else keys
+
 
 def compared(session: Session, after: str) -> Slice:
     """The images are read after the objects: what arrived between is among the images, whom a second look clears."""

@@ -9,6 +9,9 @@ MAX_VERIFIED_BYTES = 50_000_000_000
 """The storage keeps no SHA-256 of what comes in parts; so many bytes a function can read, to make one, before Lambda
 ends it after 15 minutes (`verification.BYTES_A_SECOND`)."""
 
+MAX_PARTS = 10_000
+"""Of one multipart upload; the storage takes no more."""
+
 MAX_TAG_LENGTH = 160
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")

@@ -10,11 +10,10 @@ from chalicelib.database import images as table
 from chalicelib.database.tables import Image
 from chalicelib.errors import ImageAlreadyPresent, ImageNotFound, InvalidRequest, UploadIncomplete
 from chalicelib.services import uploads, verification
+from chalicelib.services.limits import MAX_PARTS
 
 ABOVE_BYTES = 100_000_000
 PART_BYTES = 64 * 1024**2
-MAX_PARTS = 10_000
-"""S3's limit."""
 PARTS_A_PAGE = 1000
 """As many as S3 tells of at once; their URLs, of up to 2 KB, fit into one answer."""
 

@@ -26,8 +26,8 @@ def purge(session: Session, image_id: int) -> bool:
 
 
 def end_upload(session: Session, image_id: int) -> bool:
-    """The multipart upload of an image in the bin; one that is restored begins anew."""
-    image = retention.lock_binned_amid_parts(session, image_id)
+    """The multipart upload of an image that has no use for it; should it need one again, it begins anew."""
+    image = retention.lock_vain_upload(session, image_id, settings().abandoned_days)
     if image is not None:
         _end_upload(image)
     return image is not None

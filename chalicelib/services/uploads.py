@@ -68,15 +68,18 @@ def take_in(session: Session, event: StorageEvent) -> str | Claim:
     return outcome
 
 
-def look_again(session: Session, object_key: str) -> str | Claim | None:
-    """What becomes of an image of which the storage may have reported something that did not reach us: its new status,
-    or a claim as by an event; None when all is as we know it."""
+def look_again(session: Session, object_key: str, *, to_read: bool = False) -> str | Claim | None:
+    """What becomes of an image of which the storage may have reported something that did not reach us: its new status;
+    `unverified`, or a claim for who is `to_read` it at once, when the file has to be read first; None when all is as we
+    know it."""
     image = table.by_object_key_for_change(session, object_key)
     if image is None:
         return None
     stored = storage.head(object_key)
     if (stored is not None) == (image.uploaded_at is not None):
         return None
+    if stored is not None and not to_read and verification.is_due(image, stored):
+        return verification.DUE
     return settle(session, image, stored)
 
 
@@ -90,7 +93,7 @@ def conclude(session: Session, claim: Claim, checksum_sha256: str | None) -> str
     image = table.by_object_key_for_change(session, claim.object_key)
     if image is None:
         return "unknown"
-    image.verifying_until = None
+    verification.release(image, claim)
     stored = storage.head(claim.object_key)
     if stored is not None and stored.etag == claim.etag:
         stored = replace(stored, checksum_sha256=checksum_sha256)
@@ -151,7 +154,8 @@ def _arrived(image: Image, stored: Stored, status: Status, rejection: str | None
     image.status, image.uploaded_at = status, max(stored.stored_at, image.created_at)
     image.rejection, image.has_preview = rejection, False
     image.inspected_at, image.inspections_asked = None, 0
-    image.multipart_upload_id = None
+    if stored.in_parts:  # else an upload in parts, if one was begun, is still open, and the purge's to end
+        image.multipart_upload_id = None
 
 
 def is_later(sequencer: str, than: str) -> bool:

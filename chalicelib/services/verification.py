@@ -1,8 +1,9 @@
 """Whether the file that came is the one that was declared. The storage keeps no SHA-256 of what came in parts: if one
 was declared, the file has to be read, outside of any transaction, by one at a time."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -12,10 +13,14 @@ from chalicelib.database import images as table
 from chalicelib.database.tables import Image
 
 UNDER_WAY = "verifying"
+DUE = "unverified"
 BYTES_A_SECOND = 60_000_000
 """So fast, at least, a function reads from S3; 50 GB (`limits.MAX_VERIFIED_BYTES`) then take it 14 minutes."""
 
+START_SECONDS = 5
+
 SPARE_SECONDS = 60
+"""Between a reading that takes its time and the end of its claim."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,13 @@ class Claim:
     size: int
     sequencer: str | None
     """Of the event that asks for it."""
+    until: datetime | None = None
+    """By the database's clock; tells it from a claim that followed it."""
 
     @property
     def seconds(self) -> float:
-        """It takes no longer."""
-        return self.size / BYTES_A_SECOND
+        """Reading may take no longer."""
+        return self.size / BYTES_A_SECOND + START_SECONDS
 
 
 def is_due(image: Image, stored: Stored) -> bool:
@@ -46,17 +53,25 @@ def claim(session: Session, image: Image, stored: Stored, sequencer: str | None)
         return None
     claimed = Claim(image.object_key, stored.etag, stored.size, sequencer)
     image.verifying_until = now + timedelta(seconds=claimed.seconds + SPARE_SECONDS)
-    return claimed
+    return replace(claimed, until=image.verifying_until)
 
 
-def read(claimed: Claim) -> str | None:
-    """The SHA-256 of the object; None when it is no longer the one that was claimed."""
-    return contents.checksum_sha256(claimed.object_key, claimed.etag, claimed.size)
+def read(claimed: Claim, end: float) -> str | None:
+    """The SHA-256 of the object; None when it is no longer the one that was claimed. Raises TimeoutError when it takes
+    longer than it may, or past `end`, which is on the clock of time.monotonic()."""
+    until = min(time.monotonic() + claimed.seconds, end)
+    return contents.checksum_sha256(claimed.object_key, claimed.etag, claimed.size, until)
 
 
 def give_up(session: Session, claimed: Claim) -> None:
     image = table.by_object_key_for_change(session, claimed.object_key)
     if image is not None:
+        release(image, claimed)
+
+
+def release(image: Image, claimed: Claim) -> None:
+    """But for a claim of someone else, who came when this one had lapsed."""
+    if image.verifying_until == claimed.until:
         image.verifying_until = None
 
 

@@ -115,7 +115,7 @@ def _die(*_: object) -> None:
 def test_an_image_that_cannot_be_purged_holds_up_no_other(committed: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     bad, bad_key = an_old_image(committed, 33)
     good, _ = an_old_image(committed, 32)
-    real: Callable[[Any], int] = bucket.purge
+    real: Callable[[Any], None] = bucket.purge
     monkeypatch.setattr(bucket, "purge", lambda key: real(None if key == bad_key else key))
 
     assert done(purge.purge()) == NOTHING | {"purged": 1}
@@ -195,6 +195,38 @@ def test_an_image_in_the_bin_loses_its_multipart_upload_and_begins_a_new_one_whe
     with Session(committed) as session, session.begin():
         images.restore(session, ADMIN, image_id)
     assert begun(committed, image_id) != upload_id
+
+
+def test_a_multipart_upload_whose_file_came_by_one_put_is_ended_and_the_image_stays(committed: Engine) -> None:
+    image_id, key = an_old_image(committed, 0, in_bin=False)
+    upload_id = begun(committed, image_id)
+    storage.put(key, DATA, "application/dicom")
+    assert reconciliation.reconcile() == {"present": 1}
+    assert parts.uploaded(key, upload_id, 0, 1) is not None
+
+    assert done(purge.purge()) == NOTHING | {"uploads_ended": 1}
+
+    assert (parts.uploaded(key, upload_id, 0, 1), storage.head(key) is not None) == (None, True)
+    image = row(committed, image_id)
+    assert image is not None
+    assert (image.status, image.multipart_upload_id) == ("present", None)
+
+
+def test_the_multipart_upload_of_a_missing_image_is_ended_once_nobody_asks_and_the_image_stays(
+    committed: Engine,
+) -> None:
+    image_id, key = an_old_image(committed, 9, in_bin=False, status="missing")
+    upload_id = begun(committed, image_id)
+    assert done(purge.purge()) == NOTHING
+
+    with Session(committed) as session, session.begin():
+        session.get_one(Image, image_id).renewed_at = datetime.now(UTC) - timedelta(days=7.5)
+    assert done(purge.purge()) == NOTHING | {"uploads_ended": 1}
+
+    assert parts.uploaded(key, upload_id, 0, 1) is None
+    image = row(committed, image_id)
+    assert image is not None
+    assert (image.status, image.deleted_at) == ("missing", None)
 
 
 def test_an_upload_that_nobody_goes_on_with_goes_to_the_bin_and_can_be_taken_up_again(committed: Engine) -> None:

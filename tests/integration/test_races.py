@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from random import Random
 from threading import Barrier, Event
 
@@ -15,7 +16,7 @@ from chalicelib.database.search import Criteria
 from chalicelib.database.tables import Image, Tag, binned_image_tags, image_tags, untagged_images
 from chalicelib.errors import ImageNotFound
 from chalicelib.events import housekeeping
-from chalicelib.services import images
+from chalicelib.services import images, purging
 from chalicelib.services import tags as tag_service
 from chalicelib.services.images import Change
 from tests.builders import EDITOR, a_tag, an_image
@@ -91,6 +92,51 @@ def test_an_image_changed_while_its_tag_is_merged_has_the_other_tag_wherever_it_
             for links in (image_tags, binned_image_tags)
         )
     assert kept_links == expected
+
+
+def test_an_image_that_is_purged_while_its_tag_is_merged_is_passed_over(committed: Engine) -> None:
+    with Session(committed) as session, session.begin():
+        binned, other = an_image(session, ["gone"]).id, an_image(session, ["gone"]).id
+        kept, gone = a_tag(session, "kept"), a_tag(session, "gone")
+        for image_id in (binned, other):
+            images.delete(session, EDITOR, image_id)
+        session.get_one(Image, binned).deleted_at = datetime.now(UTC) - timedelta(days=31)
+
+    def merge() -> None:
+        with Session(committed) as session, session.begin():
+            tag_service.merge(session, gone, kept)
+
+    with ThreadPoolExecutor() as threads:
+        with Session(committed) as session, session.begin():
+            assert purging.purge(session, binned)
+            merged = threads.submit(merge)
+            eventually(lambda: waiting(committed), of="the merge waiting for the purge")
+        merged.result()
+
+    with Session(committed) as session:
+        links = select(binned_image_tags.c.image_id).where(binned_image_tags.c.tag_id == kept)
+        assert session.scalars(links).all() == [other]
+
+
+def test_an_upload_is_abandoned_while_its_tag_is_merged_without_a_deadlock(committed: Engine) -> None:
+    with Session(committed) as session, session.begin():
+        image_id, kept, gone = an_image(session, ["gone"], id=1).id, a_tag(session, "kept"), a_tag(session, "gone")
+
+    def abandon() -> bool:
+        with Session(committed) as session, session.begin():
+            return purging.abandon(session, image_id)
+
+    with ThreadPoolExecutor() as threads:
+        with Session(committed) as session, session.begin():
+            tags._keep_still(session, gone)
+            abandoned = threads.submit(abandon)
+            eventually(lambda: waiting(committed), of="the purge waiting for the merge")
+            tag_service.merge(session, gone, kept)
+        assert abandoned.result()
+
+    with Session(committed) as session:
+        links = select(binned_image_tags.c.tag_id).where(binned_image_tags.c.image_id == image_id)
+        assert kept in session.scalars(links).all()
 
 
 def test_a_tag_is_deleted_at_once_though_an_image_is_just_losing_it(committed: Engine) -> None:

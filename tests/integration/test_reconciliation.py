@@ -1,8 +1,10 @@
 """What the storage's events left out is found in turn: on the real database and the emulator's bucket."""
 
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import Engine, select
@@ -137,6 +139,48 @@ def test_a_wrong_bucket_costs_no_more_than_so_many_images_a_run(
 
     put(*keys)
     assert reconciliation.reconcile() == {"present": 5}
+
+
+def test_what_is_above_the_cap_is_where_the_next_run_goes_on(
+    committed: Engine, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "VANISHED_A_RUN", 3)
+    monkeypatch.setattr(reconciliation, "SLICES", 2)
+    monkeypatch.setattr("chalicelib.services.inventory.ROWS_A_SLICE", 4)
+    keys = [f"{prefix}{number}" for number in range(10)]
+    put(keys[1])
+    registered(committed, *keys[:1], *keys[2:], there=True)
+    registered(committed, keys[1])
+
+    runs = []
+    for _ in range(4):
+        reconciliation.reconcile()
+        runs.append("".join(status[0] for status in statuses(committed)))
+
+    assert runs == ["mpmmpppppp", "mpmmmmmppp", "mpmmmmmmmm", "mpmmmmmmmm"]
+
+
+def test_what_time_cut_off_is_where_the_next_run_goes_on(
+    committed: Engine, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "SLICES", 1)
+    monkeypatch.setattr("chalicelib.services.inventory.ROWS_A_SLICE", 4)
+    keys = [f"{prefix}{number}" for number in range(10)]
+    registered(committed, *keys, there=True)
+    look_again = uploads.look_again
+
+    def slow(session: Session, object_key: str) -> object:
+        if object_key == keys[1]:
+            late = time.monotonic() + reconciliation.SECONDS_A_SLICE
+            cut.setattr("chalicelib.events.steps.time", SimpleNamespace(monotonic=lambda: late))
+        return look_again(session, object_key)
+
+    with monkeypatch.context() as cut:
+        cut.setattr(uploads, "look_again", slow)
+        assert reconciliation.reconcile() == {"missing": 2}
+    reconciliation.reconcile()
+
+    assert statuses(committed) == ["missing"] * 6 + ["present"] * 4
 
 
 def test_a_file_that_comes_while_its_image_is_looked_at_is_not_lost(committed: Engine, prefix: str) -> None:

@@ -1,7 +1,9 @@
 """A declared SHA-256 of a file that came in parts is compared with the file itself, however the news of it came."""
 
+import math
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -17,7 +19,7 @@ from chalicelib.errors import Unavailable, UploadIncomplete
 from chalicelib.events import reconciliation
 from chalicelib.events import storage as events
 from chalicelib.events.storage import RecordsFailedError
-from chalicelib.services import multipart
+from chalicelib.services import multipart, verification
 from chalicelib.services.multipart import PresignedParts
 from tests.builders import an_image
 
@@ -121,12 +123,12 @@ def test_while_one_reads_the_file_nobody_else_does_and_nobody_has_to_wait(
     image_id = put_together(committed, key)
     read, reads = contents.checksum_sha256, []
 
-    def noting(key: str, etag: str, size: int) -> str | None:
+    def noting(key: str, etag: str, size: int, until: float) -> str | None:
         reads.append(key)
         tell(key, "0B")
         assert reconciliation.reconcile() == {}
         assert image(committed, image_id).status == "pending"
-        return read(key, etag, size)
+        return read(key, etag, size, until)
 
     monkeypatch.setattr(contents, "checksum_sha256", noting)
     tell(key)
@@ -153,6 +155,77 @@ def test_who_dies_while_reading_is_followed_by_the_reconciliation(
     assert reconciliation.reconcile() == {"present": 1}
 
 
+def test_the_reconciliation_claims_each_file_when_its_turn_has_come(
+    committed: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = {key: put_together(committed, key) for key in (f"images/2026-01-01/{uuid.uuid4()}" for _ in range(3))}
+    read, claimed = contents.checksum_sha256, []
+
+    def noting(key: str, etag: str, size: int, until: float) -> str | None:
+        claimed.append([name for name in ids if image(committed, ids[name]).verifying_until is not None])
+        return read(key, etag, size, until)
+
+    monkeypatch.setattr(contents, "checksum_sha256", noting)
+
+    assert reconciliation.reconcile() == {"present": 3}
+    assert sorted(claimed) == sorted([key] for key in ids)
+
+
+@pytest.mark.parametrize("ends", ["well", "badly"])
+def test_who_reads_beyond_their_claim_leaves_the_claim_of_who_came_after(
+    committed: Engine, key: str, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    image_id = put_together(committed, key)
+    later = datetime.now(UTC) + timedelta(hours=1)
+
+    def outlasting(*_: object) -> str:
+        with Session(committed) as session, session.begin():
+            session.get_one(Image, image_id).verifying_until = later
+        if ends == "badly":
+            raise Unavailable("just now")
+        return RIGHT
+
+    monkeypatch.setattr(contents, "checksum_sha256", outlasting)
+    with suppress(RecordsFailedError):
+        tell(key)
+
+    assert image(committed, image_id).verifying_until == later
+
+
+@pytest.mark.parametrize("by", BY)
+def test_who_is_not_through_in_time_gives_the_file_up_and_says_so(
+    committed: Engine, key: str, by: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    image_id = put_together(committed, key)
+    with monkeypatch.context() as slow:
+        slow.setattr(verification, "START_SECONDS", 0)
+        slow.setattr(verification, "BYTES_A_SECOND", math.inf)
+        with suppress(RecordsFailedError):
+            BY[by](key)
+    found = image(committed, image_id)
+    assert (found.status, found.verifying_until) == ("pending", None)
+    assert "0 of 4 bytes were read when time was up" in caplog.text
+
+    assert reconciliation.reconcile() == {"present": 1}
+
+
+def test_inspections_are_asked_for_before_files_are_read(
+    committed: Engine, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_together(committed, key)
+    asked: list[bool] = []
+    monkeypatch.setattr(reconciliation, "_ask_for_inspections", lambda: asked.append(True))
+
+    def die(*_: object) -> str:
+        raise SystemExit
+
+    monkeypatch.setattr(contents, "checksum_sha256", die)
+    with pytest.raises(SystemExit):
+        reconciliation.reconcile()
+
+    assert asked
+
+
 def test_what_cannot_be_read_is_told_again_and_then_read(
     committed: Engine, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,9 +249,9 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_anew(
     image_id = put_together(committed, key, WRONG)
     read, reads = contents.checksum_sha256, []
 
-    def replacing(key: str, etag: str, size: int) -> str | None:
+    def replacing(key: str, etag: str, size: int, until: float) -> str | None:
         reads.append(etag)
-        checksum = read(key, etag, size)
+        checksum = read(key, etag, size, until)
         if len(reads) == 1:
             put_together_again(key, b"OTHR")
         return checksum

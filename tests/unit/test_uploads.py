@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.aws.storage import SINGLE_PUT_BYTES, content_disposition
-from chalicelib.services.multipart import MAX_PARTS, part_sizes
+from chalicelib.services.limits import MAX_PARTS
+from chalicelib.services.multipart import part_sizes
 from chalicelib.services.uploads import is_later
 
 HEX = st.text(alphabet="0123456789ABCDEF", min_size=1, max_size=18)

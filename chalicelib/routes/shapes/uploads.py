@@ -10,6 +10,7 @@ from chalicelib.routes.shapes.fields import Base64Data, ContentType, Filename, I
 from chalicelib.routes.shapes.images import STORAGE_EXAMPLE, Tags
 from chalicelib.routes.shapes.text import content_type_of, refused
 from chalicelib.services import uploads
+from chalicelib.services.limits import MAX_PARTS
 
 if TYPE_CHECKING:
     from chalicelib.aws.storage import PresignedUpload
@@ -48,13 +49,13 @@ class UploadRequest(Body):
     multipart: Annotated[bool, says("Whether to upload in parts whatever the size.", True)] = False
     first_part: Annotated[
         int,
-        Field(ge=1, le=10_000),
+        Field(ge=1, le=MAX_PARTS),
         says("In parts: which one the answer begins with; the `next_part` of an earlier one.", 1001),
     ] = 1
 
 
 class UploadedPart(Body):
-    part_number: Annotated[int, Field(ge=1, le=10_000), says("Counted from 1.", 1)]
+    part_number: Annotated[int, Field(ge=1, le=MAX_PARTS), says("Counted from 1.", 1)]
     etag: Annotated[
         str,
         Field(min_length=1, max_length=255),
@@ -65,7 +66,9 @@ class UploadedPart(Body):
 class UploadedParts(Body):
     max_bytes = MAX_PAYLOAD_BYTES
 
-    parts: Annotated[list[UploadedPart], Field(min_length=1, max_length=10_000), says("Every part once, in any order.")]
+    parts: Annotated[
+        list[UploadedPart], Field(min_length=1, max_length=MAX_PARTS), says("Every part once, in any order.")
+    ]
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

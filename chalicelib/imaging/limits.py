@@ -21,6 +21,9 @@ MEMORY = 1024**3
 SECONDS = 20
 """A frame takes one or two at most; the function has 60."""
 
+SECONDS_OF_FETCHING = 30
+"""Beside those; a storage that needs more is to be asked again another time."""
+
 PREVIEW_SIDE = 512
 
 

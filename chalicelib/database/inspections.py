@@ -1,7 +1,7 @@
 """Which images wait to be inspected."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import and_, func, select, update
@@ -18,12 +18,14 @@ class Uninspected(NamedTuple):
     object_key: str
     size: int
     content_type: str
+    uploaded_at: datetime | None
+    """Tells one file of the image from another."""
 
 
 def waiting(session: Session, object_key: str) -> Uninspected | None:
     """None: there is nothing to do, or nothing any more."""
     chosen = (WAITING, Image.object_key == object_key)
-    one = select(Image.id, Image.object_key, Image.size, Image.content_type).where(*chosen)
+    one = select(Image.id, Image.object_key, Image.size, Image.content_type, Image.uploaded_at).where(*chosen)
     row = session.execute(one).one_or_none()
     return None if row is None else Uninspected(*row)
 

@@ -13,7 +13,7 @@ MOST_INFLATED_FOR_ATTRIBUTES = 8 * 1024**2
 MOST_INFLATED_FOR_PREVIEW = 64 * 1024**2
 
 MOST_PIXELS = 64_000_000
-"""Of one frame, counting colours; the largest radiographs have 30 million."""
+"""Of one frame, counting colours, but for a photograph's JPEG; the largest radiographs have 30 million."""
 
 MEMORY = 1024**3
 """Bytes, beside what Python takes at the start; a frame of the above needs twice its 32 bits a pixel."""

@@ -230,6 +230,27 @@ def test_a_picture_is_shown_in_its_colours(form: str) -> None:
     assert differ_at_most_by(12, found[100, 100], (200, 40, 40))
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_photo_of_24_megapixels_is_shown(progressive: bool) -> None:
+    found = pixels(inspected(picture("JPEG", (6000, 4000), progressive=progressive)).preview)
+
+    assert found.shape == (341, 512, 3)
+
+
+def test_a_photo_of_more_pixels_than_any_camera_takes_is_not() -> None:
+    content = picture("JPEG", (8, 8)).replace(b"\0\x08\0\x08\x03", b"\xff\xf0\xff\xf0\x03")
+
+    assert inspected(content).no_preview == "Its 65520 x 65520 pixels are more than a preview is made of."
+
+
+def test_the_pixels_of_the_frame_that_is_shown_are_counted_and_no_others() -> None:
+    output = io.BytesIO()
+    small, large = Image.new("1", (4, 4)), Image.new("1", (9000, 9000))
+    small.save(output, "TIFF", save_all=True, append_images=[large, small], compression="group4")
+
+    assert inspected(output.getvalue()).no_preview == "Its 9000 x 9000 pixels are more than a preview is made of."
+
+
 def test_a_photo_is_shown_upright_and_nothing_of_its_exif_is_in_its_preview() -> None:
     exif = Image.Exif()
     exif[0x0112], exif[0x013B] = 6, "Jane Doe"

@@ -32,6 +32,7 @@ from tests.conftest import eventually
 from tests.files import JPEG
 from tests.imaging.files import bundled, dicom
 from tests.imaging.test_previews import nifti
+from tests.imaging.test_profile import SECRET, carrying_the_whole_table
 from tests.integration.test_storage_events import created, removed
 
 Configure = Callable[..., None]
@@ -339,6 +340,22 @@ def test_a_later_file_does_not_show_what_was_read_from_the_earlier(committed: En
     events.take_in([created(key, "0F")])
 
     assert (row(committed, key).attributes, row(committed, key).has_preview) == ({}, False)
+
+
+def test_a_file_that_carries_the_whole_profile_leaves_nothing_in_the_log(
+    committed: Engine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    key = a_present(committed, carrying_the_whole_table())
+
+    inspect(key)
+
+    output = "".join(capfd.readouterr())
+    line = next(line for line in output.splitlines() if '"inspection"' in line)
+    said = json.loads(line)
+    assert (said["outcome"], said["kind"], said["has_preview"]) == ("present", "DICOM", True)
+    ours = {"object_key", "image_ids", "timestamp"}  # may have the digits of the secret by chance
+    assert SECRET not in json.dumps({name: value for name, value in said.items() if name not in ours})
+    assert SECRET not in output.replace(line, "")
 
 
 def test_two_at_once_are_one(committed: Engine) -> None:

@@ -6,6 +6,9 @@ MOST_READ_FOR_ATTRIBUTES = 1_000_000
 MOST_READ_FOR_PREVIEW = 300_000_000
 """Bytes; one frame of the largest radiographs has 60 MB uncompressed."""
 
+MOST_FETCHES = 1000
+"""Of parts of a file; each takes some 20 ms."""
+
 MOST_WHOLE = 64 * 1024**2
 """Bytes of a file that is read as a whole where it says too little of itself to be read in parts."""
 

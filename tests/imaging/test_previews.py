@@ -16,7 +16,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit, RLELossless
 
 from chalicelib.imaging import frames, preview
 from tests.imaging.files import Watched, bundled, dataset, dicom, inspected, picture, pixels, written
@@ -255,6 +255,23 @@ def test_of_many_frames_the_middle_one_is_shown_and_only_it_is_read() -> None:
 
     assert seen.mean() == pytest.approx(((50 - 49.5) / 99 + 0.5) * 255, abs=3)
     assert many.bytes_fetched < 3 * frame
+
+
+@pytest.mark.parametrize(("side", "count"), [(60, 2000), (300, 400)])
+def test_frames_without_a_table_of_their_places_are_walked_through_in_few_fetches(side: int, count: int) -> None:
+    output = io.BytesIO()
+    Image.effect_noise((side, side), 60).save(output, "JPEG", quality=90)
+    described = {"Rows": side, "Columns": side, "BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
+    made = dataset(JPEGBaseline8Bit, NumberOfFrames=count, **described)
+    made.PixelData = encapsulate([output.getvalue()] * count, has_bot=False)
+    made["PixelData"].VR = "OB"
+    many = Watched(written(made))
+
+    found = inspected(many)
+
+    assert found.preview is not None
+    assert len(many.fetched) < 30
+    assert many.bytes_fetched <= len(many.content)
 
 
 def test_frames_of_the_enhanced_kind_have_windows_of_their_own() -> None:

@@ -15,6 +15,8 @@ import pytest
 
 from chalicelib.imaging import inspection, sandbox
 from chalicelib.imaging.inspection import Subject
+from chalicelib.imaging.limits import MOST_FETCHES, MOST_READ_FOR_PREVIEW
+from chalicelib.imaging.ranges import Ranges, TooMuchReadError
 from tests.imaging.files import bundled, dicom, inspected, picture, subject
 
 
@@ -97,6 +99,19 @@ def test_a_file_that_cannot_be_fetched_is_no_fault_of_its_own() -> None:
         sandbox.inspect(Subject(fetch, whole.size, whole.head, whole.kind, whole.policy))
 
     assert children() == before
+
+
+def test_who_leaps_about_in_a_file_does_so_a_thousand_times_and_no_more() -> None:
+    file = Ranges(lambda _, length: bytes(length), 10**12, MOST_READ_FOR_PREVIEW, strict=True)
+
+    def leap(times: int) -> None:
+        for number in range(times):
+            file.seek(number * 10**8)
+            assert file.read(1) == b"\0"
+
+    leap(MOST_FETCHES)
+    with pytest.raises(TooMuchReadError):
+        leap(1)
 
 
 def test_the_time_that_the_storage_takes_is_not_the_files() -> None:

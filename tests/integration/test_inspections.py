@@ -172,9 +172,32 @@ def test_what_was_lost_is_asked_for_again_a_few_times_and_no_more(committed: Eng
     for _ in range(MOST_INSPECTIONS_ASKED + 1):
         reconciliation.reconcile()
         rounds.append(asked())
+        with committed.begin() as connection:
+            waited = dict.fromkeys(("uploaded_at", "inspections_asked_at"), long_ago - timedelta(days=1))
+            connection.execute(update(Image).where(Image.object_key == lost).values(waited))
 
     assert rounds == [[lost]] * MOST_INSPECTIONS_ASKED + [[]]
     assert row(committed, fresh).inspections_asked == 0
+
+
+def test_what_waits_in_a_long_queue_is_asked_for_again_later_and_later(
+    committed: Engine, asked: Callable[[], list[str]]
+) -> None:
+    key = a_present(committed, JPEG)
+    minutes = reconciliation.INSPECTION_MINUTES
+
+    def asked_after(waited: float, times: int) -> list[str]:
+        ago = datetime.now(UTC) - timedelta(minutes=waited)
+        with committed.begin() as connection:
+            noted = {"inspections_asked": times, "inspections_asked_at": ago if times else None}
+            connection.execute(update(Image).values(uploaded_at=datetime.now(UTC) - timedelta(days=1), **noted))
+        reconciliation.reconcile()
+        return asked()
+
+    assert asked_after(minutes, times=0) == [key]
+    assert asked_after(2 * minutes - 1, times=1) == []
+    assert asked_after(2 * minutes + 1, times=1) == [key]
+    assert asked_after(16 * minutes - 1, times=4) == []
 
 
 def test_a_queue_that_is_away_leaves_the_lost_ones_to_the_next_time(committed: Engine, configured: Configure) -> None:

@@ -48,9 +48,9 @@ class Settings(BaseModel):
     """How much of StudyDate is kept among the attributes. A day, with other knowledge, may tell who it was."""
     series_description: bool = False
     """Whether SeriesDescription, into which people write what they like, names too, is kept."""
-    extra_attributes: str = ""
-    """Keywords of DICOM elements to keep beside those that always are, as A|B. Everyone who may read images sees
-    them: what identifies a patient does not belong here."""
+    extra_attributes: Annotated[tuple[Keyword, ...], BeforeValidator(_parted)] = ()
+    """Keywords of DICOM elements to keep beside those that always are; with commas between them in the environment.
+    Everyone who may read images sees them: what identifies a patient does not belong here."""
     auto_tags: str = ""
     """Tags that images get by their attributes, as `modality:{Modality}|{BodyPartExamined}`."""
     identifier_key: SecretStr | None = Field(default=None, min_length=16)

@@ -238,6 +238,7 @@ class Image(Base):
         default=0,
         comment="how often the reconciliation has asked for what was lost",
     )
+    inspections_asked_at: Mapped[datetime | None] = mapped_column(TIMESTAMPTZ, comment="when it last did")
     has_preview: Mapped[bool] = mapped_column(server_default=false(), default=False)
 
     tags: Mapped[list[Tag]] = relationship(

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
-from chalicelib.aws import contents, storage
+from chalicelib.aws import contents
 from chalicelib.config import SettingsError, settings
 from chalicelib.database import inspections as table
 from chalicelib.database.engine import reading, transaction
 from chalicelib.database.inspections import Uninspected
 from chalicelib.imaging import dicom, sandbox
-from chalicelib.imaging.inspection import Subject
+from chalicelib.imaging.inspection import Subject, possible_attributes
 from chalicelib.imaging.kinds import HEAD_BYTES, Kind, kind_of, refusal
 from chalicelib.imaging.policy import Policy
 from chalicelib.services import inspections
@@ -20,7 +20,9 @@ from chalicelib.telemetry import begin, logger, touch
 
 
 def inspect(records: Sequence[Mapping[str, Any]]) -> None:
-    """What fails comes again, and in the end lies among the dead letters."""
+    """What fails comes again, and in the end lies among the dead letters. Wrong settings fail before anything is looked
+    at, so that no image is settled by half of them."""
+    policy()
     for record in records:
         touched = begin()
         key = json.loads(record["body"])["object_key"]
@@ -40,8 +42,8 @@ def inspect_one(object_key: str) -> dict[str, Any]:
     kind = kind_of(head)
     verdict = _unknown(head) if kind is None else _looked_into(image, head, kind)
     with transaction() as session:
-        outcome = inspections.settle(session, image.object_key, verdict)
-    return {"outcome": outcome, "kind": kind and kind.name, "has_preview": verdict.has_preview}
+        outcome = inspections.settle(session, image, verdict)
+    return {"outcome": outcome, "kind": kind and kind.name, "has_preview": verdict.preview is not None}
 
 
 def _unknown(head: bytes) -> Verdict:
@@ -54,23 +56,24 @@ def _looked_into(image: Uninspected, head: bytes, kind: Kind) -> Verdict:
     fetch = partial(contents.read, image.object_key)
     found = sandbox.inspect(Subject(fetch, image.size, head, kind, policy()))
     attributes = dict(found.attributes)
-    if image.content_type not in (*kind.media_types, "application/octet-stream"):
+    if image.content_type.partition(";")[0].strip().lower() not in (*kind.media_types, "application/octet-stream"):
         attributes["DeclaredAs"] = image.content_type
     if found.preview is None:
         return Verdict(attributes | {"NoPreview": found.no_preview})
-    storage.put(storage.preview_key(image.object_key), found.preview, storage.PREVIEW_TYPE)
-    return Verdict(attributes, has_preview=True)
+    return Verdict(attributes, found.preview)
 
 
 @cache
 def policy() -> Policy:
     """Raises SettingsError."""
-    extra = tuple(filter(None, settings().extra_attributes.split("|")))
+    extra, key = settings().extra_attributes, settings().identifier_key
     if unknown := dicom.unknown_keywords(extra):
         raise SettingsError(f"EXTRA_ATTRIBUTES names what cannot be kept: {', '.join(unknown)}")
-    key = settings().identifier_key
-    return Policy(
+    made = Policy(
         study_date=settings().study_date,
         extra=(*extra, "SeriesDescription") if settings().series_description else extra,
         identifier_key=key.get_secret_value().encode() if key else None,
     )
+    if never := inspections.keywords(settings().auto_tags) - possible_attributes(made):
+        raise SettingsError(f"AUTO_TAGS names what no image has: {', '.join(sorted(never))}")
+    return made

@@ -33,7 +33,7 @@ def _taken_in(record: Mapping[str, Any]) -> bool:
         with transaction() as session:
             outcome = uploads.take_in(session, event)
         outcome = concluded(outcome)
-        _ask_for_inspection(event.object_key, outcome)
+        _ask_for_inspection(event.object_key, may_be_early=outcome == "unknown" and _is_arrival(record))
     except Exception:  # noqa: BLE001 (whatever is wrong with this record, the others are to go on)
         logger.exception("storage record failed", storage_record=record)
         return False
@@ -48,15 +48,20 @@ def _taken_in(record: Mapping[str, Any]) -> bool:
     return True
 
 
-def _ask_for_inspection(object_key: str, outcome: str) -> None:
+def _ask_for_inspection(object_key: str, *, may_be_early: bool) -> None:
     """Also when the event comes again, because its message could not be sent. A key that nobody knows may be that of a
     one-shot upload, whose row comes right behind its file."""
     with transaction() as session:
         waiting = inspections.waiting(session, object_key)
     if waiting is not None:
         inspection_queue.send(object_key)
-    elif outcome == "unknown":
+    elif may_be_early:
         inspection_queue.send(object_key, after_seconds=UNKNOWN_SECONDS)
+
+
+def _is_arrival(record: Mapping[str, Any]) -> bool:
+    name: str = record["eventName"]
+    return name.startswith("ObjectCreated:")
 
 
 def _event(record: Mapping[str, Any]) -> "uploads.StorageEvent":

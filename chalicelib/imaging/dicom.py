@@ -30,9 +30,11 @@ _OFTEN_LABELLED = {"DOC", "ES", "GM", "IVUS", "OT", "SC", "US", "XC"}
 
 
 def unknown_keywords(keywords: Iterable[str]) -> list[str]:
-    """Those that name no element, or one that is never kept."""
+    """Those that name no element, or one that is never kept, or kept otherwise: of a date as much as the policy says,
+    of an identifier its hash."""
     tags = {keyword: tag_for_keyword(keyword) for keyword in keywords}
-    return [keyword for keyword, tag in tags.items() if tag is None or dictionary_VR(tag) in NEVER]
+    otherwise = {DATE, *IDENTIFIERS}
+    return [word for word, tag in tags.items() if tag is None or dictionary_VR(tag) in NEVER or word in otherwise]
 
 
 def header(file: io.IOBase, keywords: Iterable[str], longest: int = LONGEST_VALUE) -> FileDataset:

@@ -16,7 +16,8 @@ from chalicelib.imaging.dicom import header, inflated
 from chalicelib.imaging.limits import MOST_INFLATED_FOR_PREVIEW, MOST_PIXELS, MOST_WHOLE, NoPreviewError
 
 LONGEST_TABLE = 1024**2
-"""Of a lookup table; and of the part that describes each frame, which is passed over when it is longer."""
+"""Of a lookup table, which is passed over when it is longer; what describes each frame is read however long it is, as
+far as a preview may read."""
 
 ENOUGH_PIXELS = 1024
 """A side that is twice as long is thinned out before anything is computed."""
@@ -24,6 +25,7 @@ ENOUGH_PIXELS = 1024
 _PER_FRAME, _SHARED = "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"
 _GROUPS = {
     "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept"),
+    "PixelMeasuresSequence": ("PixelSpacing",),
     "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence"),
 }
 _DESCRIBING = {

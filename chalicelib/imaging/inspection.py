@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pydicom import config
 
 from chalicelib.imaging import dicom, frames, nifti, pictures, preview
+from chalicelib.imaging.allowed import ALLOWED, DATE, IDENTIFIERS, NESTED
 from chalicelib.imaging.kinds import DICOM, NIFTI, Kind
 from chalicelib.imaging.limits import (
     MOST_INFLATED_FOR_ATTRIBUTES,
@@ -20,6 +21,10 @@ from chalicelib.imaging.ranges import Fetch, Ranges, TooMuchReadError
 from chalicelib.imaging.values import Value
 
 UNDECODABLE = "Its pixels cannot be decoded."
+
+
+OF_FILES = {"Format", "DeclaredAs", "NoPreview", "PixelWarning", "ColorMode", "Orientation"}
+"""Attributes that are no elements of DICOM."""
 
 
 @dataclass
@@ -46,6 +51,10 @@ def be_quiet() -> None:
     logging.getLogger("pylibjpeg").setLevel(logging.CRITICAL + 1)
     logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)
     warnings.simplefilter("ignore")
+
+
+def possible_attributes(policy: Policy) -> set[str]:
+    return {*ALLOWED, *NESTED, *IDENTIFIERS, DATE, *OF_FILES, *policy.extra}
 
 
 def attributes(subject: Subject) -> dict[str, Value]:

@@ -6,6 +6,9 @@ MOST_READ_FOR_ATTRIBUTES = 1_000_000
 MOST_READ_FOR_PREVIEW = 300_000_000
 """Bytes; one frame of the largest radiographs has 60 MB uncompressed."""
 
+MOST_FETCHES = 1000
+"""Of parts of a file; each takes some 20 ms."""
+
 MOST_WHOLE = 64 * 1024**2
 """Bytes of a file that is read as a whole where it says too little of itself to be read in parts."""
 
@@ -13,13 +16,16 @@ MOST_INFLATED_FOR_ATTRIBUTES = 8 * 1024**2
 MOST_INFLATED_FOR_PREVIEW = 64 * 1024**2
 
 MOST_PIXELS = 64_000_000
-"""Of one frame, counting colours; the largest radiographs have 30 million."""
+"""Of one frame, counting colours, but for a photograph's JPEG; the largest radiographs have 30 million."""
 
 MEMORY = 1024**3
 """Bytes, beside what Python takes at the start; a frame of the above needs twice its 32 bits a pixel."""
 
 SECONDS = 20
 """A frame takes one or two at most; the function has 60."""
+
+SECONDS_OF_FETCHING = 30
+"""Beside those; a storage that needs more is to be asked again another time."""
 
 PREVIEW_SIDE = 512
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from chalicelib.imaging.kinds import unzipped
 from chalicelib.imaging.limits import MOST_PIXELS, NoPreviewError
-from chalicelib.imaging.values import Value
+from chalicelib.imaging.values import Value, number
 from chalicelib.imaging.windows import between
 
 _TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4"}
@@ -48,11 +48,13 @@ def read(head: bytes) -> Header:
 def attributes(head: bytes) -> dict[str, Value]:
     header = read(head)
     width, height, *more = header.shape
-    kept: dict[str, Value] = {"Columns": width, "Rows": height}
+    found = {"Columns": number(width), "Rows": number(height)}
     if more:
-        kept |= {"NumberOfFrames": math.prod(more), "SliceThickness": round(header.spacing[2], 6)}
-    if all(map(math.isfinite, header.spacing[:2])):
-        kept["PixelSpacing"] = [round(header.spacing[1], 6), round(header.spacing[0], 6)]
+        found |= {"NumberOfFrames": number(math.prod(more)), "SliceThickness": number(round(header.spacing[2], 6))}
+    kept: dict[str, Value] = {keyword: value for keyword, value in found.items() if value is not None}
+    spacing = [number(round(each, 6)) for each in header.spacing[1::-1]]
+    if None not in spacing:
+        kept["PixelSpacing"] = spacing
     return kept
 
 

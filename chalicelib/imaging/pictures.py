@@ -54,10 +54,11 @@ def _of_webp(file: io.IOBase) -> dict[str, Value]:
 def picture(file: io.IOBase, kind: Kind) -> NDArray[np.uint8]:
     """Grey, RGB or RGBA, upright. Raises NoPreviewError."""
     image = _opened(file, kind)
-    if image.width * image.height * len(image.getbands()) > MOST_PIXELS:
-        raise NoPreviewError(f"Its {image.width} x {image.height} pixels are more than a preview is made of.")
     if kind == TIFF:
         image.seek(getattr(image, "n_frames", 1) // 2)
+    colours = 1 if kind == JPEG else len(image.getbands())  # what is decoded of a JPEG is drafted smaller
+    if image.width * image.height * colours > MOST_PIXELS:
+        raise NoPreviewError(f"Its {image.width} x {image.height} pixels are more than a preview is made of.")
     image.draft(None, (1024, 1024))
     upright = ImageOps.exif_transpose(image)
     if upright.mode in _DEEP:

@@ -13,9 +13,14 @@ import signal
 import struct
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
 from pathlib import Path
+from threading import Timer
+from typing import NoReturn
 
 import gdcm  # noqa: F401 (children have at once what each would load)
 import openjpeg  # noqa: F401
@@ -24,7 +29,7 @@ from pydicom.pixels import decoders  # noqa: F401
 
 from chalicelib.imaging import inspection
 from chalicelib.imaging.inspection import Findings, Subject
-from chalicelib.imaging.limits import MEMORY, SECONDS, NoPreviewError
+from chalicelib.imaging.limits import MEMORY, SECONDS, SECONDS_OF_FETCHING, NoPreviewError
 from chalicelib.imaging.ranges import CHUNK
 
 TOO_LONG = "Its pixels take more time than a preview may."
@@ -41,30 +46,72 @@ Image.init()
 _processes = multiprocessing.get_context("fork")
 
 
-def inspect(subject: Subject, *, memory: int = MEMORY, seconds: float = SECONDS) -> Findings:
-    """Raises what fetching raises."""
+@dataclass
+class _Child:
+    """The time that it takes is bounded. What the storage takes is no fault of the file, and is counted apart."""
+
+    process: ForkProcess
+    connection: Connection
+    deadline: float
+    seconds_of_fetching: float
+
+    @property
+    def is_late(self) -> bool:
+        return time.monotonic() >= self.deadline
+
+    def said(self) -> bytes:
+        with self._in_time():
+            return self.connection.recv_bytes(_LONGEST_MESSAGE)
+
+    def answer(self, part: bytes) -> None:
+        with self._in_time(), suppress(ConnectionError):  # it has ended; the next look says so
+            self.connection.send_bytes(part)
+
+    def fetched(self, subject: Subject, offset: int, length: int) -> bytes:
+        begun = time.monotonic()
+        part = subject.fetch(offset, min(length, CHUNK))
+        took = time.monotonic() - begun
+        self.deadline += took
+        self.seconds_of_fetching -= took
+        if self.seconds_of_fetching < 0:
+            raise TimeoutError("The storage takes too long to give what is needed of the file.")
+        return part
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """It is killed while it leaves a word half said, or what it asked for unread."""
+        timer = Timer(max(0.0, self.deadline - time.monotonic()), self.process.kill)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+
+def inspect(
+    subject: Subject, *, memory: int = MEMORY, seconds: float = SECONDS, of_fetching: float = SECONDS_OF_FETCHING
+) -> Findings:
+    """Raises what fetching raises, and TimeoutError where it takes too long in all."""
     ours, theirs = _processes.Pipe()
     child = _processes.Process(target=_run, args=(subject, ours, theirs, memory, seconds))
     child.start()
     theirs.close()
     try:
-        return _heard(ours, subject, time.monotonic() + seconds)
+        return _heard(_Child(child, ours, time.monotonic() + seconds, of_fetching), subject)
     finally:
         child.kill()
         child.join()
         ours.close()
 
 
-def _heard(child: Connection, subject: Subject, deadline: float) -> Findings:
+def _heard(child: _Child, subject: Subject) -> Findings:
     found = Findings({"Format": subject.kind.name})
     while found.preview is None and found.no_preview is None:
-        if not child.poll(max(0.0, deadline - time.monotonic())):
-            found.no_preview = TOO_LONG
-            break
         try:
-            message = child.recv_bytes(_LONGEST_MESSAGE)
+            message = child.said()
         except (EOFError, OSError):
-            found.no_preview = BROKEN
+            found.no_preview = TOO_LONG if child.is_late else BROKEN
             break
         try:
             _take_in(message, child, subject, found)
@@ -73,19 +120,21 @@ def _heard(child: Connection, subject: Subject, deadline: float) -> Findings:
     return found
 
 
-def _take_in(message: bytes, child: Connection, subject: Subject, found: Findings) -> None:
+def _take_in(message: bytes, child: _Child, subject: Subject, found: Findings) -> None:
     kind, content = message[:1], message[1:]
     if kind == _READ:
-        offset, length = _PART.unpack(content)
-        part = subject.fetch(offset, min(length, CHUNK))
-        with suppress(BrokenPipeError):  # it has ended; the next look says so
-            child.send_bytes(part)
+        child.answer(child.fetched(subject, *_PART.unpack(content)))
     elif kind == _ATTRIBUTES:
-        found.attributes = json.loads(content[:_MOST_ATTRIBUTES])
+        found.attributes = json.loads(content[:_MOST_ATTRIBUTES], parse_constant=_no_number)
     elif kind == _PREVIEW:
         found.preview = content
     else:
         found.no_preview = content[:_LONGEST_REASON].decode()
+
+
+def _no_number(constant: str) -> NoReturn:
+    """NaN and infinity, which Python's JSON has and the database's has not."""
+    raise ValueError(constant)
 
 
 def _run(subject: Subject, ours: Connection, theirs: Connection, memory: int, seconds: float) -> None:

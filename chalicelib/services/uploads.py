@@ -152,7 +152,7 @@ def _arrived(image: Image, stored: Stored, status: Status, rejection: str | None
     """What was known of an earlier file is not known of this one."""
     # S3 tells whole seconds, and the one shot is stored before it has a row.
     image.status, image.uploaded_at = status, max(stored.stored_at, image.created_at)
-    image.rejection, image.has_preview = rejection, False
+    image.rejection, image.has_preview, image.attributes = rejection, False, {}
     image.inspected_at, image.inspections_asked = None, 0
     if stored.in_parts:  # else an upload in parts, if one was begun, is still open, and the purge's to end
         image.multipart_upload_id = None

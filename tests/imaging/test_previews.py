@@ -16,7 +16,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
-from pydicom.uid import RLELossless
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit, RLELossless
 
 from chalicelib.imaging import frames, preview
 from tests.imaging.files import Watched, bundled, dataset, dicom, inspected, picture, pixels, written
@@ -157,6 +157,74 @@ def test_without_a_window_the_least_is_black_and_the_greatest_white_but_for_padd
     assert 100 < seen[10] < 160
 
 
+def expected_without_a_window(values: NDArray[np.int16], padding: NDArray[np.bool_], *, inverted: bool) -> list[int]:
+    low, high = np.percentile(values[~padding], (0.5, 99.5))
+    shades = [min(1.0, max(0.0, (float(each) - low) / (high - low))) for each in values]
+    shades = [1 - shade if inverted else shade for shade in shades]
+    return [0 if pad else round(255 * shade) for shade, pad in zip(shades, padding, strict=True)]
+
+
+@pytest.mark.parametrize("rescaled", [{}, {"RescaleSlope": "2", "RescaleIntercept": "-1024"}], ids=["", "rescaled"])
+@pytest.mark.parametrize("interpretation", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize(
+    ("padding", "elements"),
+    [
+        ((-2000, -2000), {0x00280120: -2000}),
+        ((3000, 3000), {0x00280120: 3000}),
+        ((-2000, -1990), {0x00280120: -2000, 0x00280121: -1990}),
+        ((2990, 3000), {0x00280120: 3000, 0x00280121: 2990}),
+    ],
+    ids=["below", "above", "a range below", "a range above"],
+)
+def test_padding_is_left_out_and_shown_black(
+    padding: tuple[int, int], elements: dict[int, int], interpretation: str, rescaled: dict[str, Any]
+) -> None:
+    low, high = padding
+    values = np.array([low, low, high, high, *range(100, 112)], "<i2")
+    made = dataset(
+        PixelRepresentation=1, PixelData=values.tobytes(), PhotometricInterpretation=interpretation, **rescaled
+    )
+    for tag, value in elements.items():
+        made.add_new(tag, "SS", value)
+
+    is_padding, inverted = np.array([True] * 4 + [False] * 12), interpretation == "MONOCHROME1"
+    expected = expected_without_a_window(values, is_padding, inverted=inverted)
+    assert differ_at_most_by(1, shown(written(made))[0].ravel(), expected)
+
+
+@pytest.mark.parametrize("kind", ["SS", "US"])
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"PixelRepresentation": 1, "PixelData": np.arange(-8, 8, dtype="<i2").tobytes()},
+        {"RescaleSlope": "1", "RescaleIntercept": "-8"},
+    ],
+    ids=["signed", "rescaled"],
+)
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian], ids=["explicit", "implicit"])
+def test_a_voi_table_that_begins_below_zero_does_so_in_whatever_form(
+    kind: str, elements: dict[str, Any], syntax: UID
+) -> None:
+    table, entries = Dataset(), [255 - 10 * value for value in range(16)]
+    table.add_new(0x00283002, kind, [16, -8 if kind == "SS" else 2**16 - 8, 8])
+    table.add_new(0x00283006, "US", entries)
+
+    seen = shown(written(dataset(syntax, VOILUTSequence=Sequence([table]), **elements)))[0].ravel()
+
+    assert differ_at_most_by(1, seen, entries)
+
+
+def test_a_voi_table_of_8_bits_may_have_more_than_256_entries() -> None:
+    table, entries = Dataset(), [number // 16 for number in range(4096)]
+    table.add_new(0x00283002, "US", [4096, 0, 8])
+    table.add_new(0x00283006, "US", entries)
+    stored = np.arange(0, 4096, 256, dtype="<u2")
+
+    seen = shown(dicom(PixelData=stored.tobytes(), VOILUTSequence=Sequence([table])))[0].ravel()
+
+    assert differ_at_most_by(1, seen, [entries[each] for each in stored])
+
+
 def test_palette_colours_are_looked_up() -> None:
     colours: dict[str, Any] = {"PhotometricInterpretation": "PALETTE COLOR", "BitsAllocated": 8, "BitsStored": 8}
     colours |= {"HighBit": 7, "PixelData": bytes([0, 1, 2, 3] * 4)}
@@ -189,6 +257,23 @@ def test_of_many_frames_the_middle_one_is_shown_and_only_it_is_read() -> None:
     assert many.bytes_fetched < 3 * frame
 
 
+@pytest.mark.parametrize(("side", "count"), [(60, 2000), (300, 400)])
+def test_frames_without_a_table_of_their_places_are_walked_through_in_few_fetches(side: int, count: int) -> None:
+    output = io.BytesIO()
+    Image.effect_noise((side, side), 60).save(output, "JPEG", quality=90)
+    described = {"Rows": side, "Columns": side, "BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
+    made = dataset(JPEGBaseline8Bit, NumberOfFrames=count, **described)
+    made.PixelData = encapsulate([output.getvalue()] * count, has_bot=False)
+    made["PixelData"].VR = "OB"
+    many = Watched(written(made))
+
+    found = inspected(many)
+
+    assert found.preview is not None
+    assert len(many.fetched) < 30
+    assert many.bytes_fetched <= len(many.content)
+
+
 def test_frames_of_the_enhanced_kind_have_windows_of_their_own() -> None:
     groups = []
     for center in ("4", "8"):
@@ -207,6 +292,14 @@ def test_a_pixel_that_is_higher_than_wide_stays_so() -> None:
     found = pixels(inspected(dicom(Rows=100, Columns=100, PixelSpacing=["2", "1"], PixelData=bytes(20_000))).preview)
 
     assert found.shape[:2] == (200, 100)
+
+
+def test_so_does_one_of_the_enhanced_kind() -> None:
+    measures, group = Dataset(), Dataset()
+    measures.PixelSpacing = ["2", "1"]
+    group.PixelMeasuresSequence = Sequence([measures])
+
+    assert shown(dicom(SharedFunctionalGroupsSequence=Sequence([group])))[1] == 2
 
 
 @pytest.mark.parametrize(
@@ -228,6 +321,27 @@ def test_a_picture_is_shown_in_its_colours(form: str) -> None:
 
     assert found.shape == (341, 512, 3)
     assert differ_at_most_by(12, found[100, 100], (200, 40, 40))
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_photo_of_24_megapixels_is_shown(progressive: bool) -> None:
+    found = pixels(inspected(picture("JPEG", (6000, 4000), progressive=progressive)).preview)
+
+    assert found.shape == (341, 512, 3)
+
+
+def test_a_photo_of_more_pixels_than_any_camera_takes_is_not() -> None:
+    content = picture("JPEG", (8, 8)).replace(b"\0\x08\0\x08\x03", b"\xff\xf0\xff\xf0\x03")
+
+    assert inspected(content).no_preview == "Its 65520 x 65520 pixels are more than a preview is made of."
+
+
+def test_the_pixels_of_the_frame_that_is_shown_are_counted_and_no_others() -> None:
+    output = io.BytesIO()
+    small, large = Image.new("1", (4, 4)), Image.new("1", (9000, 9000))
+    small.save(output, "TIFF", save_all=True, append_images=[large, small], compression="group4")
+
+    assert inspected(output.getvalue()).no_preview == "Its 9000 x 9000 pixels are more than a preview is made of."
 
 
 def test_a_photo_is_shown_upright_and_nothing_of_its_exif_is_in_its_preview() -> None:

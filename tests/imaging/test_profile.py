@@ -61,6 +61,14 @@ def carrying(tag: int) -> bytes:
 WITH_KEYWORD = [tag for tag, keyword in PROFILE.items() if keyword != "-" and 8 <= tag >> 16 < 0xFFFA]
 
 
+def carrying_the_whole_table() -> bytes:
+    made = dataset()
+    for tag in WITH_KEYWORD:
+        kind = dictionary_VR(tag).split(" or ", maxsplit=1)[0]
+        made.add_new(tag, kind, value_of(kind))
+    return written(made)
+
+
 def test_the_whole_table_is_walked() -> None:
     assert len(PROFILE) == 652
     assert len(WITH_KEYWORD) > 620
@@ -87,12 +95,7 @@ def test_an_element_of_the_table_leaves_nothing_among_the_attributes(part: int) 
 
 
 def test_a_file_that_carries_the_whole_table_leaves_nothing_anywhere(capfd: pytest.CaptureFixture[str]) -> None:
-    made = dataset()
-    for tag in WITH_KEYWORD:
-        kind = dictionary_VR(tag).split(" or ", maxsplit=1)[0]
-        made.add_new(tag, kind, value_of(kind))
-
-    found = sandbox.inspect(subject(written(made), Policy(identifier_key=KEY)))
+    found = sandbox.inspect(subject(carrying_the_whole_table(), Policy(identifier_key=KEY)))
 
     kept = {name: one for name, one in found.attributes.items() if name not in IDENTIFIERS}
     tags = list(automatic_tags("{Modality}|{PatientName}|{StudyDate}|{AccessionNumber}", found.attributes))

@@ -3,8 +3,11 @@
 import json
 import os
 import signal
+import struct
 import time
 import zlib
+from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ import pytest
 
 from chalicelib.imaging import inspection, sandbox
 from chalicelib.imaging.inspection import Subject
+from chalicelib.imaging.limits import MOST_FETCHES, MOST_READ_FOR_PREVIEW
+from chalicelib.imaging.ranges import Ranges, TooMuchReadError
 from tests.imaging.files import bundled, dicom, inspected, picture, subject
 
 
@@ -96,6 +101,65 @@ def test_a_file_that_cannot_be_fetched_is_no_fault_of_its_own() -> None:
     assert children() == before
 
 
+def test_who_leaps_about_in_a_file_does_so_a_thousand_times_and_no_more() -> None:
+    file = Ranges(lambda _, length: bytes(length), 10**12, MOST_READ_FOR_PREVIEW, strict=True)
+
+    def leap(times: int) -> None:
+        for number in range(times):
+            file.seek(number * 10**8)
+            assert file.read(1) == b"\0"
+
+    leap(MOST_FETCHES)
+    with pytest.raises(TooMuchReadError):
+        leap(1)
+
+
+def test_the_time_that_the_storage_takes_is_not_the_files() -> None:
+    whole = subject(dicom(Rows=300, Columns=300, PixelData=bytes(180_000)))
+
+    def fetch(offset: int, length: int) -> bytes:
+        time.sleep(1.2)
+        return whole.fetch(offset, length)
+
+    found = sandbox.inspect(replace(whole, fetch=fetch), seconds=1)
+
+    assert found.preview is not None
+
+
+def test_a_storage_that_takes_too_long_is_to_be_asked_again() -> None:
+    whole = subject(dicom(Rows=300, Columns=300, PixelData=bytes(180_000)))
+
+    def fetch(offset: int, length: int) -> bytes:
+        time.sleep(0.2)
+        return whole.fetch(offset, length)
+
+    before = children()
+
+    with pytest.raises(TimeoutError, match="storage"):
+        sandbox.inspect(replace(whole, fetch=fetch), of_fetching=0.1)
+
+    assert children() == before
+
+
+@pytest.mark.parametrize("misdeed", ["says half a word", "does not hear the answer"])
+def test_a_child_that_stops_amid_a_message_holds_nobody_up(monkeypatch: pytest.MonkeyPatch, misdeed: str) -> None:
+    def run(_: Subject, ours: Connection, theirs: Connection, *__: Any) -> None:
+        ours.close()
+        if misdeed == "says half a word":
+            os.write(theirs.fileno(), struct.pack("!i", 1000) + b"A")
+        else:
+            theirs.send_bytes(b"R" + struct.pack("<QQ", 0, 8 * 1024**2))
+        time.sleep(60)
+
+    monkeypatch.setattr(sandbox, "_run", run)
+    begun = time.monotonic()
+
+    found = inspected(dicom(Rows=2000, Columns=2000, PixelData=bytes(8_000_000)), seconds=0.5)
+
+    assert found.no_preview == sandbox.TOO_LONG
+    assert time.monotonic() - begun < 10
+
+
 def test_what_the_child_says_is_json_and_no_pickle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection, "attributes", lambda _: {"Format": "DICOM", "seen": ["x", 1]})
 
@@ -104,7 +168,7 @@ def test_what_the_child_says_is_json_and_no_pickle(monkeypatch: pytest.MonkeyPat
     assert found.attributes == json.loads(json.dumps(found.attributes)) == {"Format": "DICOM", "seen": ["x", 1]}
 
 
-@pytest.mark.parametrize("said", ["{" * 100_000, "x"])
+@pytest.mark.parametrize("said", ["{" * 100_000, "x", '{"Rows": NaN}', '{"Rows": -Infinity}'])
 def test_a_child_that_talks_nonsense_is_broken(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
     monkeypatch.setattr(json, "dumps", lambda _: said)
 

@@ -1,31 +1,39 @@
 """From a file that has come to what its image's row says of it: on the real bucket, queue and database."""
 
 import json
+import math
+import struct
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from chalicelib.aws import clients, contents, storage
 from chalicelib.config import SettingsError, settings
 from chalicelib.database import inspections as table
-from chalicelib.database.tables import MOST_INSPECTIONS_ASKED, Image
+from chalicelib.database.tables import MOST_INSPECTIONS_ASKED, Image, Tag, binned_image_tags, image_tags
 from chalicelib.errors import Unavailable
 from chalicelib.events import inspection, reconciliation
 from chalicelib.events import storage as events
 from chalicelib.events.storage import RecordsFailedError
-from chalicelib.services import images, inspections, multipart
+from chalicelib.imaging import sandbox
+from chalicelib.imaging.inspection import Findings, Subject
+from chalicelib.services import images, inspections, multipart, purging
 from chalicelib.services.inspections import Verdict, automatic_tags
 from tests.builders import EDITOR, an_image
 from tests.conftest import eventually
 from tests.files import JPEG
 from tests.imaging.files import bundled, dicom
-from tests.integration.test_storage_events import created
+from tests.imaging.test_previews import nifti
+from tests.imaging.test_profile import SECRET, carrying_the_whole_table
+from tests.integration.test_storage_events import created, removed
 
 Configure = Callable[..., None]
 
@@ -83,6 +91,23 @@ def inspect(*keys: str) -> None:
     inspection.inspect([{"body": json.dumps({"object_key": key})} for key in keys])
 
 
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """What happens between an inspection's look at a file and its word on it."""
+
+    def during(happening: Callable[[], object]) -> None:
+        look = sandbox.inspect
+
+        def looked(subject: Subject) -> Findings:
+            found = look(subject)
+            happening()
+            return found
+
+        monkeypatch.setattr(sandbox, "inspect", looked)
+
+    return during
+
+
 # What asks for an inspection
 
 
@@ -119,6 +144,12 @@ def test_a_key_that_nobody_knows_yet_is_asked_for_a_moment_later(asked: Any) -> 
     assert eventually(asked, of="the message that was put off") == [key]
 
 
+def test_a_key_that_nobody_knows_any_more_is_not_asked_for(configured: Configure) -> None:
+    configured(INSPECTION_QUEUE=clients.sqs().meta.endpoint_url + "/000000000000/never-made")
+
+    events.take_in([removed(new_key(), "0A")])
+
+
 def test_an_event_whose_message_cannot_be_sent_fails_and_leaves_the_image_present(
     committed: Engine, configured: Configure
 ) -> None:
@@ -141,9 +172,32 @@ def test_what_was_lost_is_asked_for_again_a_few_times_and_no_more(committed: Eng
     for _ in range(MOST_INSPECTIONS_ASKED + 1):
         reconciliation.reconcile()
         rounds.append(asked())
+        with committed.begin() as connection:
+            waited = dict.fromkeys(("uploaded_at", "inspections_asked_at"), long_ago - timedelta(days=1))
+            connection.execute(update(Image).where(Image.object_key == lost).values(waited))
 
     assert rounds == [[lost]] * MOST_INSPECTIONS_ASKED + [[]]
     assert row(committed, fresh).inspections_asked == 0
+
+
+def test_what_waits_in_a_long_queue_is_asked_for_again_later_and_later(
+    committed: Engine, asked: Callable[[], list[str]]
+) -> None:
+    key = a_present(committed, JPEG)
+    minutes = reconciliation.INSPECTION_MINUTES
+
+    def asked_after(waited: float, times: int) -> list[str]:
+        ago = datetime.now(UTC) - timedelta(minutes=waited)
+        with committed.begin() as connection:
+            noted = {"inspections_asked": times, "inspections_asked_at": ago if times else None}
+            connection.execute(update(Image).values(uploaded_at=datetime.now(UTC) - timedelta(days=1), **noted))
+        reconciliation.reconcile()
+        return asked()
+
+    assert asked_after(minutes, times=0) == [key]
+    assert asked_after(2 * minutes - 1, times=1) == []
+    assert asked_after(2 * minutes + 1, times=1) == [key]
+    assert asked_after(16 * minutes - 1, times=4) == []
 
 
 def test_a_queue_that_is_away_leaves_the_lost_ones_to_the_next_time(committed: Engine, configured: Configure) -> None:
@@ -225,22 +279,118 @@ def test_a_kind_other_than_the_declared_one_is_kept_and_said(committed: Engine) 
     assert "DeclaredAs" not in row(committed, plain).attributes
 
 
-def test_an_image_in_the_bin_is_inspected_and_gets_no_tags_there(committed: Engine, configured: Configure) -> None:
-    configured(AUTO_TAGS="modality:{Modality}")
-    key = a_present(committed, dicom(), deleted_at=datetime.now(UTC))
+def test_a_declared_kind_is_the_same_in_capitals_and_with_parameters(committed: Engine) -> None:
+    key = a_present(committed, JPEG, content_type="Image/JPEG; q=1")
 
     inspect(key)
 
-    assert row(committed, key).attributes["Modality"] == "CT"
+    assert "DeclaredAs" not in row(committed, key).attributes
+
+
+def test_the_tags_of_an_image_that_is_inspected_in_the_bin_wait_there_and_come_back_with_it(
+    committed: Engine, configured: Configure
+) -> None:
+    configured(AUTO_TAGS="modality:{Modality}|rows:{Rows}")
+    key = a_present(committed, dicom(), tags_=["rows:4"])
+    with Session(committed) as session, session.begin():
+        images.delete(session, EDITOR, row(committed, key).id)
+
+    inspect(key)
+
+    with Session(committed) as session, session.begin():
+        waiting = select(Tag.name).join(binned_image_tags, binned_image_tags.c.tag_id == Tag.id).order_by(Tag.name)
+        assert session.scalars(waiting).all() == ["modality:CT", "rows:4"]
+        assert session.scalar(select(func.count()).select_from(image_tags)) == 0
+        restored = images.restore(session, EDITOR, row(committed, key).id)
+        assert [tag.name for tag in restored.tags] == ["modality:CT", "rows:4"]
+
+
+def test_an_image_that_is_purged_while_its_file_is_looked_into_leaves_no_preview(
+    committed: Engine, meanwhile: Any
+) -> None:
+    key = a_present(committed, dicom(), deleted_at=datetime.now(UTC) - timedelta(days=31))
+    image_id = row(committed, key).id
+
+    def purge() -> None:
+        with Session(committed) as session, session.begin():
+            assert purging.purge(session, image_id)
+
+    meanwhile(purge)
+    inspect(key)
+
+    assert contents.read(storage.preview_key(key), 0, 1) == b""
+
+
+def test_no_purge_comes_between_a_preview_and_the_word_of_it(committed: Engine) -> None:
+    key = a_present(committed, dicom(), deleted_at=datetime.now(UTC) - timedelta(days=31))
+    image_id = row(committed, key).id
+
+    with Session(committed) as session, session.begin():
+        waiting = table.waiting(session, key)
+        assert waiting is not None
+        assert inspections.settle(session, waiting, Verdict({"Format": "DICOM"}, b"preview")) == "present"
+        with Session(committed) as other, pytest.raises(OperationalError, match="lock timeout"), other.begin():
+            other.execute(text("SET LOCAL lock_timeout = '100ms'"))
+            purging.purge(other, image_id)
+    with Session(committed) as session, session.begin():
+        assert purging.purge(session, image_id)
+
+    assert contents.read(storage.preview_key(key), 0, 1) == b""
+
+
+def test_what_was_seen_in_an_earlier_file_is_not_said_of_a_later_one(committed: Engine, meanwhile: Any) -> None:
+    key = a_present(committed, dicom(Modality="MR"))
+
+    def replace() -> None:
+        clients.s3().delete_object(Bucket=settings().image_bucket, Key=key)
+        events.take_in([removed(key, "0E")])
+        storage.put(key, JPEG, "image/jpeg")
+        events.take_in([created(key, "0F")])
+
+    meanwhile(replace)
+    inspect(key)
+
+    assert (row(committed, key).inspected_at, row(committed, key).attributes) == (None, {})
+
+
+def test_a_later_file_does_not_show_what_was_read_from_the_earlier(committed: Engine) -> None:
+    key = a_present(committed, dicom())
+    inspect(key)
+    clients.s3().delete_object(Bucket=settings().image_bucket, Key=key)
+    events.take_in([removed(key, "0E")])
+    storage.put(key, JPEG, "image/jpeg")
+
+    events.take_in([created(key, "0F")])
+
+    assert (row(committed, key).attributes, row(committed, key).has_preview) == ({}, False)
+
+
+def test_a_file_that_carries_the_whole_profile_leaves_nothing_in_the_log(
+    committed: Engine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    key = a_present(committed, carrying_the_whole_table())
+
+    inspect(key)
+
+    output = "".join(capfd.readouterr())
+    line = next(line for line in output.splitlines() if '"inspection"' in line)
+    said = json.loads(line)
+    assert (said["outcome"], said["kind"], said["has_preview"]) == ("present", "DICOM", True)
+    ours = {"object_key", "image_ids", "timestamp"}  # may have the digits of the secret by chance
+    assert SECRET not in json.dumps({name: value for name, value in said.items() if name not in ours})
+    assert SECRET not in output.replace(line, "")
 
 
 def test_two_at_once_are_one(committed: Engine) -> None:
     key = a_present(committed, dicom())
+    with Session(committed) as session:
+        waiting = table.waiting(session, key)
+    assert waiting is not None
     verdicts = [Verdict({"Format": "DICOM"}), Verdict(rejection="no")]
 
     def settle(verdict: Verdict) -> str:
         with Session(committed) as session, session.begin():
-            return inspections.settle(session, key, verdict)
+            return inspections.settle(session, waiting, verdict)
 
     with ThreadPoolExecutor() as threads:
         outcomes = list(threads.map(settle, verdicts))
@@ -326,11 +476,60 @@ def test_automatic_tags_are_off_unless_asked_for_and_stop_at_a_hundred(
     assert "modality:CT" in names[full]
 
 
-def test_keywords_that_cannot_be_kept_are_refused_by_name(configured: Configure) -> None:
-    configured(EXTRA_ATTRIBUTES="StationName|PatientName|Nonsens")
+def test_of_an_image_with_nearly_all_tags_those_that_it_has_take_no_room_and_none_is_made_in_vain(
+    committed: Engine, configured: Configure
+) -> None:
+    configured(AUTO_TAGS="modality:{Modality}|rows:{Rows}|columns:{Columns}")
+    key = a_present(committed, dicom(), tags_=["modality:CT", *(f"t{i}" for i in range(98))])
 
-    with pytest.raises(SettingsError, match=r"PatientName, Nonsens$"):
-        inspection.policy()
+    inspect(key)
+
+    with Session(committed) as session:
+        names = {tag.name for tag in images.get(session, row(committed, key).id).tags}
+        assert (len(names), "rows:4" in names) == (100, True)
+        assert session.scalar(select(Tag.id).where(Tag.name == "columns:4")) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "refused"),
+    [
+        ("EXTRA_ATTRIBUTES", "StationName, PatientName, Nonsens", "PatientName, Nonsens"),
+        ("EXTRA_ATTRIBUTES", "StationName, StudyDate, StudyInstanceUID", "StudyDate, StudyInstanceUID"),
+        ("AUTO_TAGS", "{Modality} of {Modalty}|{PatientName}", "Modalty, PatientName"),
+    ],
+)
+def test_keywords_that_cannot_be_kept_are_refused_by_name_before_any_file_is_looked_at(
+    committed: Engine, configured: Configure, name: str, value: str, refused: str
+) -> None:
+    key = a_present(committed, b"%PDF-1.7")
+    configured(**{name: value})
+
+    with pytest.raises(SettingsError, match=f"^{name} .*: {refused}$"):
+        inspect(key)
+
+    assert row(committed, key).status == "present"
+
+
+def test_extra_keywords_are_kept_and_may_make_tags(committed: Engine, configured: Configure) -> None:
+    configured(EXTRA_ATTRIBUTES="StationName,DeviceSerialNumber", AUTO_TAGS="{StationName} {Format}")
+    key = a_present(committed, dicom(StationName="EAST"))
+
+    inspect(key)
+
+    with Session(committed) as session:
+        image = images.get(session, row(committed, key).id)
+        assert (image.attributes["StationName"], [tag.name for tag in image.tags]) == ("EAST", ["EAST DICOM"])
+
+
+def test_a_file_of_numbers_that_are_none_keeps_its_other_attributes(committed: Engine) -> None:
+    volume = bytearray(nifti(np.zeros((5, 30, 40), np.int16)))
+    struct.pack_into("<f", volume, 76 + 12, math.nan)
+    key = a_present(committed, bytes(volume))
+
+    inspect(key)
+
+    assert row(committed, key).attributes["Rows"] == 30
+    assert "SliceThickness" not in row(committed, key).attributes
 
 
 def test_the_index_finds_what_waits(session: Session) -> None:

@@ -1,8 +1,11 @@
 """What app.py says of itself: its functions, routes, events and schedules."""
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
+
+from chalicelib.config import Settings
 
 POOL_ARN = "arn:aws:cognito-idp:eu-central-1:000000000000:userpool/eu-central-1_placeholder"
 """Stands in app.py's authorizer until the deployment puts the real one there."""
@@ -27,6 +30,24 @@ def module() -> Any:
     import app  # noqa: PLC0415  once the environment is there
 
     return app
+
+
+OF_THE_STACK = {
+    *("DATABASE_URL", "IMAGE_BUCKET", "ACCESS_LOG_TABLE", "USER_POOL_ARN", "ALLOWED_ORIGIN"),
+    *("INSPECTION_QUEUE", "IDENTIFIER_KEY"),
+    "PROBLEM_TYPE_BASE",  # the gateway's own problems have it too
+    "STATEMENT_TIMEOUT_SECONDS",  # the role in the database has it (roles.py)
+}
+"""Settings that no stage may set: they come of what is deployed."""
+
+
+def checked(settings: Mapping[str, str]) -> dict[str, str]:
+    """As they are. Raises ValueError when the service has no such setting, takes no such value, or is told another."""
+    may_be_set = {name.upper() for name in Settings.model_fields} - OF_THE_STACK
+    if wrong := sorted(settings.keys() - may_be_set):
+        raise ValueError(f"Not to be set for a stage: {', '.join(wrong)}")
+    Settings.model_validate(_PLACEHOLDERS | dict(settings))
+    return dict(settings)
 
 
 def functions() -> list[str]:

@@ -1,6 +1,7 @@
 """What differs between the stages, and nothing else does."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class Stage:
     snap_start: bool
     """Of the API function: it starts from a snapshot, for the price of keeping one per version."""
     alarm_email: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Of the service, by their names in the environment, where they are not to be its defaults; every function is told
+    them. `service.checked` says which may be here."""
 
 
 DEV = Stage(

@@ -98,7 +98,9 @@ def _command(place: Home, port: int) -> list[str]:
         "unix_socket_directories": "",
         "shared_buffers": "256MB",
         "max_connections": "100",
-        "log_min_error_statement": "panic",  # statements and details hold what callers wrote
+        # Errors and their statements hold what callers wrote; "log" is above "error".
+        "log_min_messages": "log",
+        "log_min_error_statement": "panic",
         "log_error_verbosity": "terse",
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]

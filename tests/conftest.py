@@ -113,6 +113,6 @@ def running_stack() -> Iterator[dict[str, Any]]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=30)
-            leaks = privacy.leaks(state) if (state / "stack.json").exists() else []
+            leaks = privacy.leaks(state)
             shutil.rmtree(home)
             assert leaks == [], "its logs hold what no log may hold"

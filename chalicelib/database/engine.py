@@ -136,10 +136,12 @@ def timed_out(error: "OperationalError") -> bool:
 
 def _without_values(context: "ExceptionContext") -> None:
     """What PostgreSQL writes below the first line of an error is the row, the key or the statement at fault, with what
-    callers wrote; errors are logged."""
+    callers wrote; errors are logged. An error in the data itself (class 22) quotes it in the first line already."""
+    code = getattr(context.original_exception, "pgcode", None) or ""
     for error in (context.original_exception, context.sqlalchemy_exception):
         if error is not None and error.args:
-            error.args = (str(error.args[0]).partition("\n")[0], *error.args[1:])
+            said = f"SQLSTATE {code}" if code.startswith("22") else str(error.args[0]).partition("\n")[0]
+            error.args = (said, *error.args[1:])
 
 
 def _note_the_time(_: "DBAPIConnection", record: "ConnectionPoolEntry") -> None:

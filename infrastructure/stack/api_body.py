@@ -40,13 +40,18 @@ def api_body(function_arn: str, pool_arn: str) -> dict[str, Any]:
     return body
 
 
+def cors_headers() -> dict[str, str]:
+    """Without them a browser shows its page no answer, only a failure."""
+    cors = service.module().app.api.cors.get_access_control_headers()
+    return {name: cors[name] for name in ("Access-Control-Allow-Origin", "Access-Control-Expose-Headers")}
+
+
 def _answer(status: int, slug: str, title: str, detail: str) -> dict[str, Any]:
     """What the gateway answers by itself, in the shape of every other error."""
-    cors = service.module().app.api.cors.get_access_control_headers()
     headers = {
         "Content-Type": "'application/problem+json'",
         "X-Request-Id": "context.requestId",
-        **{name: f"'{cors[name]}'" for name in ("Access-Control-Allow-Origin", "Access-Control-Expose-Headers")},
+        **{name: f"'{value}'" for name, value in cors_headers().items()},
         **_MORE_HEADERS.get(status, {}),
     }
     problem = {

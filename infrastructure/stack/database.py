@@ -106,13 +106,14 @@ class Database:
 
 _WITHOUT_VALUES = {
     "log_min_duration_statement": "-1",
+    "log_min_messages": "log",  # above "error": some errors quote a value in their first line
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
     "log_parameter_max_length": "0",
     "log_parameter_max_length_on_error": "0",
 }
-"""Statements and details of errors hold what callers wrote; slow statements, too, which Database Insights shows
-without their values."""
+"""Errors and their statements hold what callers wrote, and the service logs them itself; slow statements, too, which
+Database Insights shows without their values."""
 
 
 def _cluster(scope: Construct, stage: Stage, key: aws_kms.Key, network: Network) -> aws_rds.DatabaseCluster:

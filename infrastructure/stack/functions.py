@@ -129,7 +129,8 @@ class Functions:
             "vpc_subnets": SubnetSelection(subnet_type=SubnetType.PRIVATE_ISOLATED),
             "security_groups": [self._network.functions],
             "environment": resources.FUNCTION_ENVIRONMENT
-            | (resources.INSPECTION_ENVIRONMENT if name == INSPECT else {}),
+            | (resources.INSPECTION_ENVIRONMENT if name == INSPECT else {})
+            | service.checked(self._stage.settings),
             "environment_encryption": self._key,
             "log_group": group,
             "reserved_concurrent_executions": self._concurrency(name),

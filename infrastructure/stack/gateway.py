@@ -24,8 +24,7 @@ _LOGGED = {
     "response_bytes": "$context.responseLength",
     "latency_ms": "$context.responseLatency",
     "integration_latency_ms": "$context.integrationLatency",
-    "error": "$context.error.message",
-    "error_type": "$context.error.responseType",
+    "error_type": "$context.error.responseType",  # not the message, which may hold the Authorization header
     "firewall": "$context.wafResponseCode",
 }
 

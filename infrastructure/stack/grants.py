@@ -12,7 +12,7 @@ from infrastructure.stack.storage import ImageBucket
 from infrastructure.stack.users import Users
 
 READ_OBJECTS = ["s3:GetObject"]
-WRITE_OBJECTS = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+WRITE_OBJECTS = ["s3:PutObject", "s3:ListMultipartUploadParts"]
 DELETE_OBJECTS = ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload"]
 LIST_OBJECTS = ["s3:ListBucket"]
 LIST_VERSIONS = ["s3:ListBucketVersions"]

@@ -40,7 +40,7 @@ class TaggedImageManager(Stack):
         bucket.tell(functions)
         functions.schedule()
         gateway = Gateway(self, stage, key, functions, users)
-        Watch(self, stage, key, functions, gateway, database)
+        Watch(self, stage, key, functions, gateway, database, inspections)
         self._tell(gateway, users, bucket)
 
     def _tell(self, gateway: Gateway, users: Users, bucket: ImageBucket) -> None:

@@ -9,11 +9,13 @@ from constructs import Construct
 
 from infrastructure.resources import FUNCTION_ENVIRONMENT
 from infrastructure.stack.database import Database
-from infrastructure.stack.functions import Functions
+from infrastructure.stack.functions import FED_BY_A_QUEUE, Functions
 from infrastructure.stack.gateway import Gateway
+from infrastructure.stack.inspections import Inspections
 from infrastructure.stages import Stage
 
 _FIVE_MINUTES = Duration.minutes(5)
+_INSPECTION_WAIT = Duration.minutes(15)
 
 
 class Alert(NamedTuple):
@@ -33,9 +35,11 @@ class Watch:
         functions: Functions,
         gateway: Gateway,
         database: Database,
+        inspections: Inspections,
     ) -> None:
         self._scope, self._stage = scope, stage
         self._functions, self._gateway, self._database = functions, gateway, database
+        self._inspections = inspections
         topic = self._topic(key)
         alerts = [*self._of_requests(), *self._of_the_database(), *self._of_what_waits(), *self._of_the_bucket()]
         for alert in alerts:
@@ -109,6 +113,17 @@ class Watch:
         return [
             *map(self._of_dead_letters, [each.name for each in self._functions.all if each.dead_letters]),
             Alert(
+                "InspectionsWaitLong",
+                self._inspections.queue.metric_approximate_age_of_oldest_message(
+                    period=_FIVE_MINUTES, statistic="Maximum"
+                ),
+                _INSPECTION_WAIT.to_seconds(),
+                1,
+                "A file waits for its inspection for over 15 minutes; it has no attributes and no preview yet. If dead"
+                " letters of inspect have come or its errors rise, see its log. Else more was uploaded than it gets"
+                " through: it catches up, sooner with a higher INSPECTIONS_AT_ONCE.",
+            ),
+            Alert(
                 "AccessRecordsUndelivered",
                 self._ours("AccessRecordUndelivered"),
                 0,
@@ -151,13 +166,18 @@ class Watch:
     def _of_dead_letters(self, name: str) -> Alert:
         queue = self._functions.by_name[name].dead_letters
         assert queue is not None  # noqa: S101
+        again = (
+            "start a redrive of the queue: its messages go back to the inspections."
+            if name in FED_BY_A_QUEUE
+            else "invoke the function with each again (reconcile finds what storage events left out), then purge the"
+            " queue."
+        )
         return Alert(
             f"DeadLettersOf{name.title().replace('_', '')}",
             queue.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES, statistic="Maximum"),
             0,
             1,
-            f"What {name} failed on three times. Read one in the queue, and the log for why; once mended, invoke"
-            " the function with each again (reconcile finds what storage events left out), then purge the queue.",
+            f"What {name} failed on three times. Read one in the queue, and the log for why; once mended, {again}",
         )
 
     def _ours(self, name: str, statistic: str = "Sum") -> Metric:

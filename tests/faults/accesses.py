@@ -20,10 +20,15 @@ def compare(site: Site, timeline: Timeline, accesses: Iterable[Access]) -> None:
             continue
         if log.get(access.request_id) == "undelivered":
             timeline.note("undelivered", access.sent)
-        elif access.request_id in log and access.sent <= timeline.emulator_killed:
+        elif access.request_id in log and _forgotten(access, timeline):
             timeline.note("log only", access.sent)
         else:
             timeline.note("unrecorded", access.sent, f"{access.what} ({access.request_id})")
+
+
+def _forgotten(access: Access, timeline: Timeline) -> bool:
+    """The service records before it answers: what was answered when the table was read had to be in it."""
+    return any(access.sent <= dead and access.answered >= read for read, dead in timeline.forgotten)
 
 
 def in_the_table(site: Site) -> set[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 
+from infrastructure.resources import STORED_IMAGES
 from local.emulator import CREDENTIALS, REGION
 from tests.faults.promises import Image, Promises, State
 from tests.faults.stack import Site
@@ -111,7 +112,7 @@ class Auditor:
 
     def _count_strays(self) -> int:
         known = {key for (key,) in self._sql("SELECT object_key FROM images")}
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=STORED_IMAGES)
         return sum(each["Key"] not in known for page in pages for each in page.get("Contents", []))
 
     def _compare_tags(self, promises: list[Promises]) -> None:

@@ -44,6 +44,7 @@ class Access:
 
     request_id: str
     sent: float
+    answered: float
     what: str
 
 
@@ -104,7 +105,7 @@ class Caller:
             return None
         if response.status_code not in NOT_FROM_THE_SERVICE:
             what = f"{method} {path}: {response.status_code}"
-            self.accesses.append(Access(response.headers["X-Request-Id"], sent, what))
+            self.accesses.append(Access(response.headers["X-Request-Id"], sent, time.monotonic(), what))
         # 409 says that the first try is still running.
         busy = again and method == "POST" and response.status_code == 409
         return None if busy or response.status_code in UNANSWERED else response

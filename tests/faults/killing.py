@@ -4,7 +4,8 @@ import os
 import random
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from tests.conftest import eventually
 from tests.faults.accesses import in_the_table
@@ -38,9 +39,8 @@ def kill_a_backend(injury: Injury) -> None:
 
 def kill_the_emulator(injury: Injury) -> None:
     """It forgets the access log's table, and the events that wait in the queue."""
-    injury.timeline.recorded |= in_the_table(injury.site)
-    _kill(*injury.site.pids("local.run_ministack"))
-    injury.timeline.emulator_killed = time.monotonic()
+    with _forgetting(injury):
+        _kill(*injury.site.pids("local.run_ministack"))
 
 
 def kill_the_delivery(injury: Injury) -> None:
@@ -54,11 +54,10 @@ def kill_the_schedules(injury: Injury) -> None:
 def kill_everything(injury: Injury) -> None:
     """The one after which a person has to start the stack again."""
     site = injury.site
-    injury.timeline.recorded |= in_the_table(site)
-    everything = [*site.processes()]
-    random.shuffle(everything)
-    _kill(*everything)
-    injury.timeline.emulator_killed = time.monotonic()
+    with _forgetting(injury):
+        everything = [*site.processes()]
+        random.shuffle(everything)
+        _kill(*everything)
     site.reap()
     eventually(lambda: not site.processes(), of="the end of every process")
     site.start()
@@ -75,6 +74,15 @@ def stop_the_database(injury: Injury) -> None:
 def stop_the_emulator(injury: Injury) -> None:
     """Neither S3, SQS nor DynamoDB answers."""
     _stop(injury.site.pids("local.run_ministack"), 5)
+
+
+@contextmanager
+def _forgetting(injury: Injury) -> Iterator[None]:
+    """Notes what the table has, before the emulator is killed."""
+    begun = time.monotonic()
+    injury.timeline.recorded |= in_the_table(injury.site)
+    yield
+    injury.timeline.forgotten.append((begun, time.monotonic()))
 
 
 def _one_of(pids: list[int]) -> list[int]:

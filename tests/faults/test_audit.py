@@ -1,8 +1,10 @@
 """An audit that finds nothing is worth something only if it finds what is wrong."""
 
 import copy
+import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -14,7 +16,7 @@ from tests.faults.caller import Access
 from tests.faults.conftest import Aftermath
 from tests.faults.promises import Image, Promises, State
 from tests.faults.stack import Site
-from tests.faults.timeline import Timeline
+from tests.faults.timeline import Outcome, Timeline
 
 Sql = Callable[..., list[Any]]
 
@@ -88,13 +90,46 @@ def test_the_audit_finds_whatever_is_lost_doubled_or_half_done(aftermath: Afterm
         assert any(words in each.what and outcome == each.outcome for each in found.findings), words
 
 
-@pytest.mark.parametrize("sent", [0.0, float("inf")])
-def test_the_audit_finds_an_access_that_is_nowhere_on_record(aftermath: Aftermath, sent: float) -> None:
-    found = Timeline(emulator_killed=1)
+READ, KILLED = 10.0, 11.0
+DURING = [(READ - 1, READ + 1), (READ, KILLED), (KILLED - 0.1, KILLED + 5)]
+BEFORE_OR_AFTER = [(0.0, READ - 0.1), (KILLED + 0.1, KILLED + 1)]
 
-    accesses.compare(aftermath.site, found, [Access("never-heard-of", sent, "GET images: 200")])
 
-    assert [each.outcome for each in found.findings] == ["unrecorded"]
+@pytest.mark.parametrize(("sent", "answered"), DURING + BEFORE_OR_AFTER)
+def test_the_audit_finds_an_access_that_is_nowhere_on_record(
+    aftermath: Aftermath, sent: float, answered: float
+) -> None:
+    assert outcome(aftermath.site, Access("never-heard-of", sent, answered, "GET images: 200")) == "unrecorded"
+
+
+@pytest.mark.parametrize(("sent", "answered"), BEFORE_OR_AFTER)
+def test_the_audit_finds_an_access_that_was_logged_and_did_not_reach_the_table(
+    aftermath: Aftermath, logged_only: str, sent: float, answered: float
+) -> None:
+    assert outcome(aftermath.site, Access(logged_only, sent, answered, "GET images: 200")) == "unrecorded"
+
+
+@pytest.mark.parametrize(("sent", "answered"), DURING)
+def test_the_audit_excuses_what_may_have_been_in_the_memory_of_the_emulator_only(
+    aftermath: Aftermath, logged_only: str, sent: float, answered: float
+) -> None:
+    assert outcome(aftermath.site, Access(logged_only, sent, answered, "GET images: 200")) == "log only"
+
+
+@pytest.fixture(scope="module")
+def logged_only(aftermath: Aftermath) -> str:
+    """A request id: the log says that its record was delivered, and the table does not have it."""
+    line = {"message": "request", "request_id": "logged-only"}
+    with Path(aftermath.site.description["log"]).open("a") as log:
+        log.write(json.dumps(line) + "\n")
+    return line["request_id"]
+
+
+def outcome(site: Site, access: Access) -> Outcome:
+    timeline = Timeline(forgotten=[(READ, KILLED)])
+    accesses.compare(site, timeline, [access])
+    ((_, found),) = timeline.outcomes
+    return found
 
 
 @contextmanager

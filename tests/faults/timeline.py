@@ -37,8 +37,9 @@ class Timeline:
 
     recoveries: list[tuple[str, float]] = field(default_factory=list)
     """Of each fault, the seconds from its end until the service answered normally."""
-    emulator_killed: float = 0
-    """When last: what it held in memory until then is gone."""
+    forgotten: list[tuple[float, float]] = field(default_factory=list)
+    """Each time the emulator was killed: from when its access-log table was read until it was dead. What came between
+    is gone with its memory."""
     left_out: list[str] = field(default_factory=list)
     """Faults that this machine does not allow."""
     healed: int = 0

@@ -31,6 +31,37 @@ def test_one_token_may_ask_as_often_as_the_local_gateway_lets_one_caller(
 
 
 @pytest.mark.parametrize("stage", WITH_FIREWALL)
+def test_callers_with_tokens_are_not_counted_by_the_address_that_they_may_share(
+    stage: str, template_of: Callable[[str], Template]
+) -> None:
+    counted = rules(template_of(stage))["IP"]["Statement"]["RateBasedStatement"]
+
+    present = counted["ScopeDownStatement"]["NotStatement"]["Statement"]["SizeConstraintStatement"]
+    assert counted["Limit"] == 10_000
+    assert present["FieldToMatch"] == {"SingleHeader": {"Name": "authorization"}}
+    assert (present["ComparisonOperator"], present["Size"]) == ("GE", 0)
+
+
+@pytest.mark.parametrize("stage", WITH_FIREWALL)
+def test_what_the_contract_takes_the_rules_of_aws_do_not_stop(
+    stage: str, template_of: Callable[[str], Template]
+) -> None:
+    groups = [
+        rule["Statement"]["ManagedRuleGroupStatement"]
+        for rule in template_of(stage).one("AWS::WAFv2::WebACL")["Rules"]
+        if "ManagedRuleGroupStatement" in rule["Statement"]
+    ]
+    overridden = [override for group in groups for override in group["RuleActionOverrides"]]
+
+    assert all(override["ActionToUse"] == {"Count": {}} for override in overridden)
+    counted = {override["Name"] for override in overridden}
+    assert {"NoUserAgent_HEADER", "SizeRestrictions_QUERYSTRING", "SizeRestrictions_URIPATH"} <= counted
+    for part in ("BODY", "URIPATH"):
+        for attack in ("CrossSiteScripting", "GenericLFI", "GenericRFI", "EC2MetaDataSSRF", "Log4JRCE"):
+            assert f"{attack}_{part}" in counted
+
+
+@pytest.mark.parametrize("stage", WITH_FIREWALL)
 @pytest.mark.parametrize("key", ["IP", "CUSTOM_KEYS"])
 def test_who_asks_too_often_is_told_so_and_when_to_come_again(
     stage: str, key: str, template_of: Callable[[str], Template]
@@ -42,7 +73,10 @@ def test_who_asks_too_often_is_told_so_and_when_to_come_again(
     body = template.one("AWS::WAFv2::WebACL")["CustomResponseBodies"][answer["CustomResponseBodyKey"]]
     assert answer["ResponseCode"] == json.loads(body["Content"])["status"] == 429
     assert json.loads(body["Content"])["type"].endswith("/too-many-requests")
-    assert "Retry-After" in [header["Name"] for header in answer["ResponseHeaders"]]
+    headers = {header["Name"]: header["Value"] for header in answer["ResponseHeaders"]}
+    assert headers["Retry-After"] == "30"
+    assert headers["Access-Control-Allow-Origin"] == STAGES[stage].origins[0]
+    assert "Retry-After" in headers["Access-Control-Expose-Headers"]
 
 
 def test_the_gateway_logs_the_route_and_never_the_path(dev: Template) -> None:
@@ -52,8 +86,16 @@ def test_the_gateway_logs_the_route_and_never_the_path(dev: Template) -> None:
     assert "$context.path" not in logged.values()
 
 
+def test_the_gateway_does_not_log_messages_of_errors_which_may_hold_the_header_with_the_token(dev: Template) -> None:
+    logged = json.loads(dev.one("AWS::ApiGateway::Stage")["AccessLogSetting"]["Format"])
+
+    assert [value for value in logged.values() if "error.message" in value] == []
+    assert logged["error_type"] == "$context.error.responseType"
+
+
 def test_the_database_logs_no_values_of_statements_that_fail(dev: Template) -> None:
     set_to = dev.one("AWS::RDS::DBClusterParameterGroup")["Parameters"]
 
     assert (set_to["log_min_error_statement"], set_to["log_error_verbosity"]) == ("panic", "terse")
+    assert set_to["log_min_messages"] == "log"
     assert set_to["log_min_duration_statement"] == "-1"

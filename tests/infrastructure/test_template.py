@@ -25,7 +25,6 @@ PERMISSIONS = {
     "app": {
         "s3:GetObject",
         "s3:PutObject",
-        "s3:AbortMultipartUpload",
         "s3:ListMultipartUploadParts",
         "s3:ListBucket",
         "kms:Decrypt",
@@ -348,7 +347,7 @@ def test_every_asynchronous_function_ends_in_a_queue_that_has_an_alarm(dev: Temp
     }
 
     assert set(ends) == ASYNCHRONOUS | {"inspect"}
-    assert sorted(ends.values()) == sorted(watched)
+    assert sorted([*ends.values(), queue]) == sorted(watched)
     assert {*ends.values(), queue} == set(dev.of_type("AWS::SQS::Queue"))
     assert redrive["maxReceiveCount"] == resources.INSPECTION_TRIES
     for name in ASYNCHRONOUS:
@@ -358,6 +357,15 @@ def test_every_asynchronous_function_ends_in_a_queue_that_has_an_alarm(dev: Temp
             if one["FunctionName"] == {"Ref": dev.function_id(name)}
         ]
         assert config["MaximumRetryAttempts"] == resources.STORAGE_EVENT_TRIES - 1
+
+
+def test_an_inspection_that_waits_long_or_failed_wakes_someone_who_is_told_how_to_go_on(dev: Template) -> None:
+    alarms = {one["AlarmName"].rpartition("-")[2]: one for one in dev.of_type("AWS::CloudWatch::Alarm").values()}
+
+    waiting = alarms["InspectionsWaitLong"]
+    assert (waiting["MetricName"], waiting["Threshold"]) == ("ApproximateAgeOfOldestMessage", 15 * 60)
+    assert "redrive" in alarms["DeadLettersOfInspect"]["AlarmDescription"]
+    assert "invoke" not in alarms["DeadLettersOfInspect"]["AlarmDescription"]
 
 
 def test_every_alarm_says_what_to_do_and_reaches_someone(prod: Template) -> None:

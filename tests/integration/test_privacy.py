@@ -15,6 +15,8 @@ FAILING = {
     "a key that is there": "INSERT INTO tags (name, folded) SELECT :secret, :secret FROM generate_series(1, 2)",
     "a row that breaks a rule": "INSERT INTO tags (name, folded) VALUES (:secret || '|', :secret)",
     "a missing column": "INSERT INTO tags (name, folded, image_count) VALUES (:secret, :secret, NULL)",
+    "a value of another type": "SELECT CAST(:secret AS integer)",
+    "a time that is none": "SELECT CAST(:secret AS timestamp)",
     "a syntax error": "SELECT :secret FROM FROM",
 }
 

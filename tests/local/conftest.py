@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from local import ROOT, tokens
+from tests import privacy
 from tests.conftest import eventually, free_port
 
 TINY_APP = """
@@ -109,9 +110,10 @@ class Stack:
         return self.process.wait(20)
 
     def stop(self) -> None:
-        """If it runs."""
+        """If it runs. Its logs are looked through for what no log may hold."""
         if self.process and self.process.poll() is None:
             self.end(signal.SIGTERM)
+        assert privacy.leaks(self.state) == [], "its logs hold what no log may hold"
 
 
 @contextmanager

@@ -144,6 +144,14 @@ class Watch:
     def _of_the_bucket(self) -> list[Alert]:
         return [
             Alert(
+                "FilesUnverified",
+                self._ours("FilesUnverified"),
+                0,
+                12,
+                "A file with a declared checksum cannot be read, or not in the time that there is, and its image stays"
+                " `pending`. The log names it. Should S3 be slow, it mends itself; else read the file by other means.",
+            ),
+            Alert(
                 "ObjectsVanished",
                 self._ours("ObjectsVanished", "Maximum"),
                 100,

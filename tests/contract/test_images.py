@@ -308,7 +308,7 @@ def test_an_id_that_is_none_is_refused(editor: Client, image_id: str) -> None:
 
 
 def test_the_etag_stays_as_long_as_the_image_does(editor: Client) -> None:
-    image_id = uploaded(editor)["id"]
+    image_id = inspected(editor, uploaded(editor)["id"])["id"]
 
     first, second = etag_of(editor, image_id), etag_of(editor, image_id)
 
@@ -318,7 +318,7 @@ def test_the_etag_stays_as_long_as_the_image_does(editor: Client) -> None:
 
 @pytest.mark.parametrize("change", [{"filename": "new.dcm"}, {"metadata": {"a": 2}}, {"tags": ["new"]}], ids=str)
 def test_the_etag_changes_with_the_image(editor: Client, change: Record) -> None:
-    image_id = uploaded(editor)["id"]
+    image_id = inspected(editor, uploaded(editor)["id"])["id"]
     before = etag_of(editor, image_id)
 
     response = put_json(editor, image_id, change)
@@ -327,7 +327,7 @@ def test_the_etag_changes_with_the_image(editor: Client, change: Record) -> None
 
 
 def test_the_etag_changes_with_a_single_tag_and_with_its_name(editor: Client, unique: str) -> None:
-    image_id = uploaded(editor)["id"]
+    image_id = inspected(editor, uploaded(editor)["id"])["id"]
     seen = [etag_of(editor, image_id)]
 
     editor.put(tag_path(image_id, unique))

@@ -381,7 +381,7 @@ def test_the_metrics_that_the_alarms_watch_are_the_ones_that_the_service_counts(
     sources = "".join(path.read_text() for path in Path("chalicelib").rglob("*.py"))
     ours = [one for one in prod.of_type("AWS::CloudWatch::Alarm").values() if one["Namespace"] == "TaggedImageManager"]
 
-    assert len(ours) == 4
+    assert len(ours) == 5
     assert all(f'count("{one["MetricName"]}"' in sources for one in ours)
 
 

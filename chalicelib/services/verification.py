@@ -2,7 +2,7 @@
 was declared, the file has to be read, outside of any transaction, by one at a time."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -32,13 +32,17 @@ class Claim:
     size: int
     sequencer: str | None
     """Of the event that asks for it."""
-    until: datetime | None = None
+    until: datetime
     """By the database's clock; tells it from a claim that followed it."""
 
     @property
     def seconds(self) -> float:
-        """Reading may take no longer."""
-        return self.size / BYTES_A_SECOND + START_SECONDS
+        return seconds_to_read(self.size)
+
+
+def seconds_to_read(size: int) -> float:
+    """Reading may take no longer."""
+    return size / BYTES_A_SECOND + START_SECONDS
 
 
 def is_due(image: Image, stored: Stored) -> bool:
@@ -51,9 +55,8 @@ def claim(session: Session, image: Image, stored: Stored, sequencer: str | None)
     now = table.now(session)
     if image.verifying_until is not None and image.verifying_until > now:
         return None
-    claimed = Claim(image.object_key, stored.etag, stored.size, sequencer)
-    image.verifying_until = now + timedelta(seconds=claimed.seconds + SPARE_SECONDS)
-    return replace(claimed, until=image.verifying_until)
+    image.verifying_until = now + timedelta(seconds=seconds_to_read(stored.size) + SPARE_SECONDS)
+    return Claim(image.object_key, stored.etag, stored.size, sequencer, image.verifying_until)
 
 
 def read(claimed: Claim, end: float) -> str | None:

@@ -190,7 +190,7 @@ def test_only_the_purge_may_delete_objects(dev: Template) -> None:
 
 def test_who_reads_whole_files_has_the_time_for_it(dev: Template) -> None:
     seconds = {name: one["Timeout"] for name, one in dev.functions().items()}
-    longest = verification.Claim("key", "etag", MAX_VERIFIED_BYTES, None).seconds
+    longest = verification.seconds_to_read(MAX_VERIFIED_BYTES)
 
     assert longest < seconds["record_storage_event"]
     looking = 4 * reconciliation.SECONDS_A_STEP

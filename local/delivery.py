@@ -16,7 +16,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.invocation import Ending, Handler, invoke, log
+from local.invocation import Ending, Handler, invoke, keep_lines_whole, log
 
 LONGEST_POLL_SECONDS = 1
 """The emulator, asked to end, first waits for every poll to end."""
@@ -110,6 +110,7 @@ def _keep_going(delivery: Delivery) -> None:
 
 
 def main(kind: Kind, queue: str) -> None:
+    keep_lines_whole()
     import app  # noqa: PLC0415  it may fail, and then the supervisor should see it
 
     config = Config(retries={"total_max_attempts": 1}, read_timeout=LONGEST_POLL_SECONDS + 10)

@@ -23,6 +23,7 @@ from infrastructure.resources import (
 from local import Trouble, proxy_event
 from local.api import Api, Match, Method
 from local.authorizer import Authorizer, Claims, Keys, Unauthorized
+from local.invocation import keep_lines_whole
 from local.proxy_event import Request
 from local.proxy_response import Answer, MalformedResponse, preflight, problem, translated
 from local.rates import Rates
@@ -202,6 +203,7 @@ async def serve(listener: socket.socket, ready: int, count: int, keep_open: tupl
 
 
 def main() -> int:
+    keep_lines_whole()
     listener, ready, count, *keep_open = map(int, sys.argv[1:])
     for descriptor in (listener, ready):
         os.set_inheritable(descriptor, False)

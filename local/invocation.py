@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from types import FrameType
 from typing import Any
 
@@ -56,6 +57,14 @@ def invoke(handler: Handler, event: Any, what: str) -> bool:
 def log(message: str, details: str = "") -> None:
     line = {"level": "ERROR", "message": message, "exception": details}
     print(json.dumps(line), file=sys.stderr, flush=True)
+
+
+def keep_lines_whole() -> None:
+    """Unbuffered, as PYTHONUNBUFFERED has it, Python writes a line and its end one after the other; buffered, it cuts
+    anywhere. Either way the common log may get another process's line in between."""
+    for stream in (sys.stdout, sys.stderr):
+        assert isinstance(stream, TextIOWrapper)  # noqa: S101
+        stream.reconfigure(line_buffering=True, write_through=False)
 
 
 class Ending:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local.emulator import ACCOUNT
-from local.invocation import Ending, Handler, invoke
+from local.invocation import Ending, Handler, invoke, keep_lines_whole
 
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
 
@@ -69,6 +69,7 @@ def functions_of(module: Any) -> dict[str, tuple[float, Handler]]:
 
 
 def main() -> None:
+    keep_lines_whole()
     import app  # noqa: PLC0415  it may fail, and then the supervisor should see it
 
     ending = Ending()

@@ -23,6 +23,7 @@ Handler = Callable[[Any, Any], Any]
 
 
 def main(descriptor: int) -> None:
+    invocation.keep_lines_whole()
     with socket.socket(fileno=descriptor) as gateway:
         try:
             app = _app()

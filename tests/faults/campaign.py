@@ -9,32 +9,39 @@ import httpx
 from local import tokens
 from tests.faults.caller import pause
 from tests.faults.injury import Fault, Injury, name_of
+from tests.faults.timeline import Recovery
 from tests.files import JPEG
 
 GIVEN_UP_SECONDS = 60
+FOUND_SECONDS = 2
+"""After that another image tries it: the event of this one may be lost."""
 
 
 def strike(injury: Injury, faults: Iterable[Fault]) -> None:
     stack = injury.site.description
     token = tokens.password_token(stack, "editor")
-    _recovery(stack["api_url"], token)
+    _recover(stack["api_url"], token)
     for fault in faults:
         pause(random.uniform(0.3, 0.8))
         injury.timeline.begin(name_of(fault))
         fault(injury)
-        injury.timeline.recoveries.append((name_of(fault), _recovery(stack["api_url"], token)))
+        seconds, in_vain = _recover(stack["api_url"], token)
+        injury.timeline.recoveries.append(Recovery(name_of(fault), seconds, in_vain))
 
 
-def _recovery(api_url: str, token: str) -> float:
-    """Seconds until an image has gone the whole way: registered, uploaded, reported by the storage, found, binned."""
-    begun = time.monotonic()
-    while not _goes_the_whole_way(api_url, token):
-        assert time.monotonic() < begun + GIVEN_UP_SECONDS, "the service does not recover"
+def _recover(api_url: str, token: str) -> tuple[float, list[str]]:
+    """Seconds until an image has gone the whole way: registered, uploaded, reported by the storage, found, binned.
+    And of each try in vain, when it ended and at what."""
+    begun, in_vain = time.monotonic(), []
+    while failure := _failure_on_the_way(api_url, token):
+        taken = time.monotonic() - begun
+        in_vain.append(f"{taken:.2f} s: {failure}")
+        assert taken < GIVEN_UP_SECONDS, f"the service does not recover: {in_vain}"
         pause(0.05)
-    return time.monotonic() - begun
+    return time.monotonic() - begun, in_vain
 
 
-def _goes_the_whole_way(api_url: str, token: str) -> bool:
+def _failure_on_the_way(api_url: str, token: str) -> str | None:
     headers = {"Authorization": f"Bearer {token}"}
     with httpx.Client(base_url=api_url, headers=headers, timeout=10) as client:
         try:
@@ -44,14 +51,16 @@ def _goes_the_whole_way(api_url: str, token: str) -> bool:
             stored.raise_for_status()
             found = _is_found(client, upload["id"])
             client.delete(f"/images/{upload['id']}").raise_for_status()
-        except (httpx.HTTPStatusError, httpx.TransportError):
-            return False
-    return found
+        except httpx.HTTPStatusError as error:
+            return f"{error.request.method} {error.request.url.path}: {error.response.status_code}"
+        except httpx.TransportError as error:
+            return f"{error.request.method} {error.request.url.path}: {error!r}"
+    return None if found else f"image {upload['id']} is stored, and not found within {FOUND_SECONDS} s"
 
 
 def _is_found(client: httpx.Client, image_id: int) -> bool:
     wanted = {"exact_tags": "probe", "uploaded_only": "true", "limit": "1"}
-    end = time.monotonic() + 2
+    end = time.monotonic() + FOUND_SECONDS
     while time.monotonic() < end:
         results = client.get("/search/images", params=wanted).raise_for_status().json()["results"]
         if [image["id"] for image in results] == [image_id]:

@@ -12,15 +12,15 @@ _FIRST = 40
 
 def lines(timeline: Timeline) -> Iterator[str]:
     recoveries = defaultdict(list)
-    for fault, seconds in timeline.recoveries:
-        recoveries[fault].append(seconds)
+    for recovery in timeline.recoveries:
+        recoveries[recovery.fault].append(recovery.seconds)
     heads = [*SHOWN, "recovery s", "worst"]
     yield f"{'fault':{_FIRST}} times " + " ".join(f"{head:>{_width(head)}}" for head in heads)
     for fault in (CALM, *sorted(recoveries)):
         taken = recoveries.get(fault, [])
         times = [f"{statistics.median(taken):.2f}", f"{max(taken):.2f}"] if taken else ["", ""]
         yield _line(fault, len(taken), [timeline.outcomes[fault, outcome] for outcome in SHOWN], times)
-    everything = [seconds for _, seconds in timeline.recoveries]
+    everything = [recovery.seconds for recovery in timeline.recoveries]
     times = [f"{statistics.median(everything):.2f}", f"{max(everything):.2f}"] if everything else ["", ""]
     yield _line("all", len(everything), [timeline.total(outcome) for outcome in SHOWN], times)
     yield from (f"{fault:{_FIRST}} this machine does not allow it" for fault in timeline.left_out)

@@ -19,4 +19,4 @@ def test_what_was_acknowledged_is_there_once_and_whole_and_every_access_on_recor
     assert timeline.total("acknowledged") > (WRITES_WANTED if SECONDS else 100)
     if SECONDS:
         assert len(timeline.recoveries) >= FAULTS_WANTED
-        assert [(fault, took) for fault, took in timeline.recoveries if took > RECOVERY_SECONDS] == []
+        assert [recovery for recovery in timeline.recoveries if recovery.seconds > RECOVERY_SECONDS] == []

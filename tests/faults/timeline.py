@@ -31,12 +31,20 @@ class Finding:
     what: str
 
 
+@dataclass(frozen=True)
+class Recovery:
+    fault: str
+    seconds: float
+    """From the fault's end until the service answered normally."""
+    in_vain: list[str]
+    """What stopped each try before."""
+
+
 @dataclass
 class Timeline:
     """A fault's time ends when the next one's begins: what it broke may show later."""
 
-    recoveries: list[tuple[str, float]] = field(default_factory=list)
-    """Of each fault, the seconds from its end until the service answered normally."""
+    recoveries: list[Recovery] = field(default_factory=list)
     forgotten: list[tuple[float, float]] = field(default_factory=list)
     """Each time the emulator was killed: from when its access-log table was read until it was dead. What came between
     is gone with its memory."""

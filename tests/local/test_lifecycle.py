@@ -257,3 +257,18 @@ def test_an_upload_that_stalls_does_not_keep_the_emulator_from_writing_its_state
 def _token_command(stack: Stack, user: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "local", "token", "--state", str(stack.state), user]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=10, check=False)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_lines_of_two_processes_do_not_mix(tmp_path: Path, unbuffered: str) -> None:
+    writing = "print('one line'); print('one line', file=sys.stderr)"
+    script = f"import sys; from local import invocation; invocation.keep_lines_whole()\nfor _ in range(2000): {writing}"
+    settings = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    with (tmp_path / "log").open("ab") as log:
+        one, other = [
+            subprocess.Popen([sys.executable, "-c", script], env=settings, cwd=ROOT, stdout=log, stderr=log)
+            for _ in "ab"
+        ]
+    assert (one.wait(20), other.wait(20)) == (0, 0)
+
+    assert (tmp_path / "log").read_text().splitlines() == 8000 * ["one line"]

@@ -128,6 +128,7 @@ class RequestInProgress(Failure):
     status = HTTPStatus.CONFLICT
     slug = "request-in-progress"
     title = "Request in progress"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
 
     def __init__(self) -> None:
         super().__init__("The first request with this Idempotency-Key is still at work; ask again in a moment.")

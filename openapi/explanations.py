@@ -81,7 +81,7 @@ EXPLANATIONS = {
     ),
     "request-in-progress": Explanation(
         "The same request, with the same `Idempotency-Key`, came before and has no answer yet.",
-        "Send it again, unchanged, in a second or two: it then gets the first one's answer.",
+        "Send it again, unchanged, after the seconds that `Retry-After` says: it then gets the first one's answer.",
     ),
     "idempotency-key-reused": Explanation(
         "The `Idempotency-Key` belongs to another request of the last 24 hours: another body, path or query.",

@@ -238,9 +238,11 @@ def test_while_the_first_is_at_work_the_second_is_told_so(stack: dict[str, Any],
         with held_up(stack, unique):
             first = threads.submit(send)
             eventually(lambda: waiting(stack), of="the first request at work")
-            assert_problem(send(), 409)
+            refused = send()
         answer = first.result()
 
+    assert_problem(refused, 409)
+    assert refused.headers["Retry-After"] == "1"
     assert answer.status_code == 201
     assert same(answer, send())
     assert found(editor, exact_tags=unique) == [answer.json()["id"]]

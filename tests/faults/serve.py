@@ -33,7 +33,7 @@ def _clock(directory: Path, name: str) -> dict[str, str]:
         "FAKETIME_TIMESTAMP_FILE": str(directory / name),
         "FAKETIME_CACHE_DURATION": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        # Else every timed wait on a condition ends at once, and threads that wait for Python's lock take each other's.
+        # Else timed waits on conditions end at once, and threads that wait for Python's lock do nothing but ask for it.
         "FAKETIME_FORCE_MONOTONIC_FIX": "0",
     }
 

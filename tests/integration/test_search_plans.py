@@ -148,6 +148,18 @@ def test_patterns_whose_tags_take_too_long_to_find_are_named(session: Session, m
     assert [error["field"] for error in refusal.value.members["errors"]] == ["match_tags"]
 
 
+def test_patterns_that_nobody_gave_are_not_blamed(grown: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "_SAMPLE", "SELECT pg_sleep(60)::text, '{kind}', '{{}}', 0, 0, 0, 0, false")
+    monkeypatch.setenv("SEARCH_TIMEOUT_SECONDS", "1")
+    settings.cache_clear()
+
+    with pytest.raises(TooCostly) as refusal, reading() as session:
+        search.find(session, Criteria(created_by="someone"), Window(100))
+
+    settings.cache_clear()
+    assert "errors" not in refusal.value.members
+
+
 def test_packed_links_are_not_used_when_too_much_has_changed(session: Session) -> None:
     question = conditions.resolve(session, Criteria(exact_tags=(POPULAR, ALSO_POPULAR)))
     assert isinstance(question, Question)

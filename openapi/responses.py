@@ -35,7 +35,7 @@ HEADERS: dict[str, Schema] = {
         },
     },
     "Retry-After": {
-        "description": "After how many seconds to try again.",
+        "description": "After how many seconds to try again; of the 409, `request-in-progress` alone has it.",
         "schema": {"type": "integer", "minimum": 1, "example": 5},
     },
     "WWW-Authenticate": {

@@ -34,9 +34,13 @@ def before_load_schema(_: HookContext, schema: dict[str, Any]) -> None:
 
 @schemathesis.hook
 def filter_query(_: HookContext, query: dict[str, Any] | None) -> bool:
-    """What is no object, or an empty one, is spread over the query as nothing at all, and not what was meant."""
-    spread = [query[name] for name in SPREAD if query and name in query]
-    return all(isinstance(each, dict) and each for each in spread)
+    """What goes over the wire as something else than it is: a null or an empty list is not sent at all, nor is anything
+    spread that is no object, and a list of one name is its name."""
+    given = query or {}
+    kinds = {**dict.fromkeys(SPREAD, dict), **dict.fromkeys(NAME_LISTS, list)}
+    return all(
+        value not in (None, [], {}) and isinstance(value, kinds.get(name, object)) for name, value in given.items()
+    )
 
 
 @schemathesis.hook

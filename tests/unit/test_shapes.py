@@ -226,6 +226,18 @@ def test_a_search_takes_twenty_names_in_all_and_names_the_list_that_has_one_more
     assert [error["ctx"]["fields"] for error in refusal.value.errors()] == [[over]]
 
 
+@pytest.mark.parametrize("name", ["exact_tags", "match_tags", "any_tags", "exclude_tags"])
+def test_names_that_come_twice_count_as_often(name: str) -> None:
+    with pytest.raises(ValidationError):
+        SearchQuery.model_validate({name: ["a", "b", "a"] * 7})
+
+
+def test_names_that_come_twice_are_looked_for_once() -> None:
+    criteria = SearchQuery.model_validate({name: ["b", "a", "b"] for name in NAME_LISTS}).criteria()
+
+    assert (criteria.exact_tags, criteria.any_tags, criteria.exclude_tags) == (("b", "a"),) * 3
+
+
 def test_a_search_takes_twenty_pairs_in_all() -> None:
     metadata, attributes = {f"key{n}": "" for n in range(10)}, {f"Keyword{n}": "" for n in range(10)}
     SearchQuery.model_validate({"metadata": metadata, "attributes": attributes})

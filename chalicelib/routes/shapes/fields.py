@@ -30,7 +30,6 @@ TagName = Annotated[
         pattern=text.TAG_NAME_PATTERN,
     ),
 ]
-TagNames = Annotated[list[TagName], AfterValidator(text.unique)]
 Pattern = Annotated[
     str,
     AfterValidator(text.pattern),

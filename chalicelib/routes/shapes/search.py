@@ -16,11 +16,11 @@ from chalicelib.routes.shapes.fields import (
     MetadataKey,
     MetadataValue,
     StartTimestamp,
-    TagNames,
+    TagName,
     Truth,
     says,
 )
-from chalicelib.routes.shapes.text import METADATA_KEY_PATTERN, refused
+from chalicelib.routes.shapes.text import METADATA_KEY_PATTERN, refused, unique
 
 MAX_NAMES = 20
 MAX_PAIRS = 20
@@ -48,8 +48,8 @@ class BrowseQuery(Paging):
 
 
 class SearchQuery(BrowseQuery):
-    exact_tags: Annotated[TagNames, few("Every one of these tags is on the image.", "chest-xray", "urgent")] = Field(
-        default_factory=list
+    exact_tags: Annotated[list[TagName], few("Every one of these tags is on the image.", "chest-xray", "urgent")] = (
+        Field(default_factory=list)
     )
     match_tags: Annotated[
         list[ListedPattern],
@@ -59,10 +59,10 @@ class SearchQuery(BrowseQuery):
             "Chest-XRay",
         ),
     ] = Field(default_factory=list)
-    any_tags: Annotated[TagNames, few("At least one of these tags is on the image.", "ct", "mr")] = Field(
+    any_tags: Annotated[list[TagName], few("At least one of these tags is on the image.", "ct", "mr")] = Field(
         default_factory=list
     )
-    exclude_tags: Annotated[TagNames, few("None of these tags is on the image.", "rejected")] = Field(
+    exclude_tags: Annotated[list[TagName], few("None of these tags is on the image.", "rejected")] = Field(
         default_factory=list
     )
     untagged: Annotated[Truth, says("Only images that have no tag at all.", False)] = False
@@ -115,10 +115,10 @@ class SearchQuery(BrowseQuery):
     def criteria(self, tag_id: int | None = None) -> "search.Criteria":
         return replace(
             super().criteria(tag_id),
-            exact_tags=tuple(self.exact_tags),
+            exact_tags=tuple(unique(self.exact_tags)),
             match_tags=tuple(self.match_tags),
-            any_tags=tuple(self.any_tags),
-            exclude_tags=tuple(self.exclude_tags),
+            any_tags=tuple(unique(self.any_tags)),
+            exclude_tags=tuple(unique(self.exclude_tags)),
             untagged=self.untagged,
             created_by=self.created_by,
             metadata=tuple(self.metadata.items()),

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -71,9 +70,7 @@ def test_after_ctrl_c_nothing_is_left_and_a_restart_has_all_data_and_addresses(a
     assert a_stack.said.endswith("Stopped.\n")
     assert a_stack.processes() == {}
 
-    begun = time.monotonic()
     a_stack.start()
-    assert time.monotonic() - begun < 3
     assert a_stack.description | {"pid": 0} == before | {"pid": 0}
     with a_stack.client() as client:
         assert _names(client) == ["kept"]

@@ -51,12 +51,12 @@ class Front:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        head = Head.of(scope)
+        head, body = Head.of(scope), Body(receive)
         try:
-            checked = await self._checked(head, receive)
+            checked = await self._checked(head, body)
             await self.emulator(scope, checked, send)
         except Refused as refusal:
-            await self._refuse(head, refusal, receive, send)
+            await self._refuse(head, refusal, body, send)
 
     async def _checked(self, head: Head, receive: Receive) -> Receive:
         """Gives the body on once it has been checked, or while it is. Raises Refused, now or then."""
@@ -120,9 +120,9 @@ class Front:
         service_of_request.set(None if signature.service == "apigateway" else signature.service)
         return secret
 
-    async def _refuse(self, head: Head, refusal: Refused, receive: Receive, send: Send) -> None:
+    async def _refuse(self, head: Head, refusal: Refused, body_of: "Body", send: Send) -> None:
         if "expect" not in head.headers:
-            await _drained(receive)  # a client that still sends would not read the answer
+            await body_of.drain()  # a client that still sends would not read the answer
         target, content_type = ("".join(head.headers.get(name, [])) for name in ("x-amz-target", "content-type"))
         status, kind, body = answer(refusal, target, content_type)
         more = self.headers_for_page(head) if head.origin and head.is_query_signed and status != 421 else {}
@@ -130,6 +130,23 @@ class Front:
         encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": status, "headers": encoded})
         await send({"type": "http.response.body", "body": b"" if head.method == "HEAD" else body})
+
+
+class Body:
+    """What the client sends, and whether all of it has come."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._ended = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._ended = not message.get("more_body", False)
+        return message
+
+    async def drain(self) -> None:
+        while not self._ended:
+            await self()
 
 
 def _payload(head: Head, signature: Signature, declared: str, secret: str) -> Payload:
@@ -174,8 +191,3 @@ def _watched(payload: Payload, receive: Receive) -> Receive:
         return message
 
     return next_message
-
-
-async def _drained(receive: Receive) -> None:
-    while (await receive()).get("more_body", False):
-        pass

@@ -83,7 +83,7 @@ class Emulation:
         prepared = request.prepare()
         address = urlsplit(prepared.url)
         host = [("Host", address.netloc)] if not any(name.lower() == "host" for name, _ in more) else []
-        headers = [(name, _text(value)) for name, value in prepared.headers.items()]
+        headers = [(name, _text(value)) for name, value in prepared.headers.items() if name.lower() != "content-length"]
         target = address.path + ("?" + address.query if address.query else "")
         content = (prepared.body or b"") if body is None else body
         return self.send(prepared.method, target, [*host, *headers, *more], content)

@@ -4,6 +4,8 @@ Each case is a write, sent as raw bytes. One that is let through must have chang
 nothing.
 """
 
+import base64
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -271,32 +273,30 @@ def test_a_body_is_what_was_signed_in_every_form(emulation: Emulation, form: str
 
 
 CHECKSUM = b"x-amz-checksum-crc32:"
+WHOLE = {
+    "hash": "",
+    "hash of another body": "",
+    "no hash": "UNSIGNED-PAYLOAD",
+    "unsigned": "UNSIGNED-PAYLOAD",
+    "another algorithm": "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD",
+}
+"""What x-amz-content-sha256 says of a body that comes in one piece; empty: its hash."""
 
 
 def streamed(emulation: Emulation, form: str) -> Answer:
     call = emulation.write("s3")
-    data = call.body
-    if form == "hash":
-        return emulation.send_signed(emulation.signed(call, emulation.key))
-    if form == "hash of another body":
-        return emulation.send_signed(emulation.signed(call, emulation.key), body=data[::-1])
-    if form == "no hash":
-        request = head_of(emulation, call, "UNSIGNED-PAYLOAD", {})
-        del request.headers["X-Amz-Content-SHA256"]
-        return emulation.send_signed(request, body=data)
-    if form == "unsigned":
-        return emulation.send_signed(head_of(emulation, call, "UNSIGNED-PAYLOAD", {}), body=data)
-    if form == "another algorithm":
-        return emulation.send_signed(
-            head_of(emulation, call, "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", {}), body=data
-        )
-    announced = {"x-amz-decoded-content-length": str(len(data)), "Content-Encoding": "aws-chunked"}
+    announced = {"x-amz-decoded-content-length": str(len(call.body)), "Content-Encoding": "aws-chunked"}
     if form.startswith("unsigned chunks"):
         return unsigned_chunks(emulation, call, form, announced)
-    if "trailer" in form and form != "an unannounced trailer":
+    if form.startswith(("chunks and", "a line after")):
         return signed_trailer(emulation, call, form, announced)
-    request = head_of(emulation, call, SIGNED, announced)
-    return emulation.send_signed(request, body=signed_chunks(emulation, request, data, form))
+    if form not in WHOLE:
+        request = head_of(emulation, call, SIGNED, announced)
+        return emulation.send_signed(request, body=signed_chunks(emulation, request, call.body, form))
+    request = head_of(emulation, call, WHOLE[form], {}) if WHOLE[form] else emulation.signed(call, emulation.key)
+    if form == "no hash":
+        del request.headers["X-Amz-Content-SHA256"]
+    return emulation.send_signed(request, body=call.body[::-1] if form == "hash of another body" else call.body)
 
 
 def head_of(emulation: Emulation, call: Call, payload: str, headers: dict[str, str]) -> AWSRequest:
@@ -328,9 +328,6 @@ def signed_chunks(emulation: Emulation, request: AWSRequest, data: bytes, form: 
 
 
 def crc32(data: bytes) -> bytes:
-    import base64  # noqa: PLC0415
-    import zlib  # noqa: PLC0415
-
     return base64.b64encode(zlib.crc32(data).to_bytes(4, "big"))
 
 

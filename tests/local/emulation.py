@@ -22,7 +22,7 @@ from tests.conftest import aws_client
 from tests.contract import raw_http
 from tests.contract.raw_http import Answer, Headers
 
-KEY = "images/kept"
+KEY = "kept"
 CONTENT = b"the content that must not change"
 PASSWORDS = {name: f"Secret-{name}-1" for name in USERS}
 CALLBACK = "http://127.0.0.1:8000/"

@@ -11,6 +11,7 @@ from local.front.rules import Rules
 
 def install(emulator: Any) -> None:
     """`emulator` is the module `ministack.app`; the settings are in the environment, which the emulator reads too."""
+    os.umask(0o077)  # it writes the keys that sign tokens
     port = os.environ["GATEWAY_PORT"]
     services = tuple(os.environ["SERVICES"].split(","))
     allowed = Rules(services, frozenset({f"127.0.0.1:{port}", f"localhost:{port}"}), os.environ["MINISTACK_REGION"])

@@ -12,6 +12,7 @@ READY := $(VENV)/.ready
 NODE := $(BIN)/node
 LINTER := openapi/node_modules/.ready
 CLIENT := tests/clients/typescript/node_modules/.ready
+BROWSER := tests/local/browser/node_modules/.ready
 DOCUMENT := design-docs/openapi/tagged-image-manager.yml
 WORKSHOP := $(VENV)/.workshop
 STAGE ?= dev
@@ -26,7 +27,7 @@ serve: $(READY) ## run the whole service on this machine (PORT, STATE, WORKERS)
 	@exec $(BIN)/python -m local serve --port $(PORT) --state $(STATE) --workers $(WORKERS)
 
 # Two at a time, each with a stack of its own; in the order of the directories, since the longest files have few tests.
-test: $(WORKSHOP) $(CLIENT) ## run every test (ARGS for pytest's own: then one at a time)
+test: $(WORKSHOP) $(CLIENT) $(BROWSER) ## run every test (ARGS for pytest's own: then one at a time)
 	@$(BIN)/python -m pytest $(or $(ARGS),-n 2 --dist loadfile --no-loadscope-reorder)
 
 test-faults: $(READY) ## break everything under load for ten minutes, and audit what is left (FAULT_SECONDS)
@@ -83,7 +84,7 @@ lock: $(READY) ## pin what pyproject.toml asks for in the requirements files
 
 clean: ## remove the virtual environment and the local data
 	@if [ -L $(STATE)/postgres ]; then rm -rf "$$(readlink $(STATE)/postgres)"; fi
-	@rm -rf $(VENV) $(STATE) build $(dir $(LINTER)) $(dir $(CLIENT))
+	@rm -rf $(VENV) $(STATE) build $(dir $(LINTER)) $(dir $(CLIENT)) $(dir $(BROWSER))
 
 $(READY): requirements-dev.txt
 	@python=$$(sh local/find-python) || exit 1; \

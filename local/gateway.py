@@ -25,9 +25,9 @@ from local.api import Api, Match, Method
 from local.authorizer import Authorizer, Claims, Keys, Unauthorized
 from local.invocation import keep_lines_whole
 from local.proxy_event import Request
-from local.proxy_response import Answer, MalformedResponse, preflight, problem, translated
+from local.proxy_response import Answer, MalformedResponse, misdirected, preflight, problem, translated
 from local.rates import Rates
-from local.refusals import Refused, check_head, tell
+from local.refusals import MISDIRECTED, Refused, check_head, own_hosts, tell
 from local.workers import WorkerFailed, Workers
 
 Scope = dict[str, Any]
@@ -57,7 +57,7 @@ class Gateway:
             check_head(request)
             answer = await self._answer(request, match, caller, receive)
         except Refused as refusal:
-            answer = problem(refusal.kind, request.id, self._api, refusal.retry_after)
+            answer = self._problem(request, refusal)
             tell(request, refusal, match.resource.path if match else None, caller.id)
         except Exception:  # noqa: BLE001  a bug of ours; the caller gets an answer in the usual shape all the same
             _say(request.id, traceback.format_exc())
@@ -90,6 +90,11 @@ class Gateway:
         from local import documents  # noqa: PLC0415  most runs of the stack never show them
 
         return documents.answer(request.raw_path, "".join(request.header("host")[-1:]))
+
+    def _problem(self, request: Request, refusal: Refused) -> Answer:
+        if refusal.kind == MISDIRECTED:
+            return misdirected(request.id, own_hosts(request.port))
+        return problem(refusal.kind, request.id, self._api, refusal.retry_after)
 
     async def _authorize(self, request: Request, method: Method) -> Claims | None:
         if method.scopes is None:

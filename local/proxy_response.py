@@ -54,6 +54,19 @@ def problem(kind: str, request_id: str, api: Api, retry_after: int | None = None
     return Answer(status, headers, json.dumps(content).encode())
 
 
+def misdirected(request_id: str, hosts: tuple[str, ...]) -> Answer:
+    """For no page to read: without the headers that would let one of another origin."""
+    content = {
+        "type": "about:blank",
+        "title": "Misdirected Request",
+        "status": 421,
+        "detail": f"The header Host must be {' or '.join(hosts)}; nothing else is served here.",
+        "request_id": request_id,
+    }
+    headers = [("Content-Type", "application/problem+json"), ("X-Request-Id", request_id)]
+    return Answer(421, headers, json.dumps(content).encode())
+
+
 def preflight(cors: dict[str, str], request_id: str) -> Answer:
     """The mock integration that Chalice deploys for OPTIONS."""
     headers = [("Content-Type", "application/json"), ("X-Request-Id", request_id), *cors.items()]

@@ -6,6 +6,7 @@ import os
 import random
 import secrets
 import socket
+import string
 import time
 from pathlib import Path
 from typing import Any
@@ -67,15 +68,27 @@ class State:
         write_privately(self.stack_file, json.dumps(stack, indent=2) + "\n")
 
     def secrets(self) -> dict[str, str]:
-        """Passwords of the database and the users, and the key to the hashes of identifiers; each made once."""
+        """Passwords of the database and the users, the key to the hashes of identifiers, and the access key of the
+        emulator; each made once."""
         file = self.directory / "secrets.json"
         known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
         # Cognito's default policy wants every kind of character.
         made = {name: f"{secrets.token_urlsafe(18)}-aA1" for name in ("database", "identifiers", *USERS)}
+        made |= random_credentials()
         if missing := made.keys() - known.keys():
             known |= {name: made[name] for name in missing}
             write_privately(file, json.dumps(known, indent=2) + "\n")
         return known
+
+    def credentials(self) -> dict[str, str]:
+        """The access key of the emulator, by the names that boto3 gives its parts."""
+        return {name: value for name, value in self.secrets().items() if name.startswith("aws_")}
+
+
+def random_credentials() -> dict[str, str]:
+    """An access key of the form that AWS gives them."""
+    letters = "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
+    return {"aws_access_key_id": f"AKIA{letters}", "aws_secret_access_key": secrets.token_urlsafe(30)}
 
 
 def write_privately(file: Path, text: str) -> None:

@@ -1,8 +1,5 @@
 """A presigned URL is for one file at one place: with anything of it changed the storage refuses it, nothing has
-happened, and the right PUT still succeeds.
-
-Not among the changes: no signature, an empty one, and another algorithm. S3 refuses them; the local emulator does not
-look at them."""
+happened, and the right PUT still succeeds."""
 
 import base64
 import hashlib
@@ -56,6 +53,11 @@ CHANGES: dict[str, Change] = {
     "other signed headers": parameter("X-Amz-SignedHeaders", "host;x-more"),
     "another signature": parameter("X-Amz-Signature", "0" * 64),
     "half a signature": parameter("X-Amz-Signature", "0" * 32),
+    "no signature": without("X-Amz-Signature"),
+    "an empty signature": parameter("X-Amz-Signature", ""),
+    "another algorithm": parameter("X-Amz-Algorithm", "AWS4-ECDSA-P256-SHA256"),
+    "no algorithm": without("X-Amz-Algorithm"),
+    "nothing of the signature": lambda url: url.copy_with(query=None),
     "a word more": parameter("acl", ""),
     "an upload in parts": parameter("uploads", ""),
     "a version": parameter("versionId", "1"),

@@ -5,9 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import boto3
-
-from local.emulator import CREDENTIALS, REGION
+from tests.conftest import aws_client
 from tests.faults.caller import Access
 from tests.faults.stack import Site
 from tests.faults.timeline import Timeline
@@ -34,7 +32,7 @@ def _forgotten(access: Access, timeline: Timeline) -> bool:
 def in_the_table(site: Site) -> set[str]:
     """Request ids."""
     stack = site.description
-    client = boto3.client("dynamodb", endpoint_url=stack["aws_endpoint_url"], region_name=REGION, **CREDENTIALS)
+    client = aws_client(stack, "dynamodb")
     pages = client.get_paginator("scan").paginate(
         TableName=stack["access_log_table"], ProjectionExpression="request_id"
     )

@@ -27,7 +27,7 @@ class Site(Stack):
         super().__init__(directory)
         self.directory = directory
         self.disk = self.state / "postgres"
-        self.proxy = Proxy(lambda: str(self.description["aws_endpoint_url"]))
+        self.proxy = Proxy(lambda: self.description)
         self.can_set_clocks = _put_clocks(directory)
         self.can_fill_the_disk = _mount(self.disk)
 

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from pydantic.fields import FieldInfo
 
 from chalicelib.config import Settings
 from local import ROOT
-from tests.conftest import eventually
+from tests.conftest import aws_client, eventually
 from tests.guides.snippets import QUERY, blocks
 from tests.local.conftest import fresh_stack
 
@@ -35,17 +34,12 @@ def log() -> Iterator[list[dict[str, Any]]]:
             == 200
         )
         eventually(lambda: api.get(f"images/{upload['id']}").json()["status"] == "present")
-        _dynamodb(described).delete_table(TableName=described["access_log_table"])
+        aws_client(described, "dynamodb").delete_table(TableName=described["access_log_table"])
         assert api.get("images/1").status_code == 404
         text = eventually(
             lambda: _containing(Path(described["log"]), "AccessRecordUndelivered", '"storage record"', '"inspection"')
         )
         yield [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-
-
-def _dynamodb(stack: dict[str, Any]) -> Any:
-    named = {name: stack[name] for name in ("aws_access_key_id", "aws_secret_access_key")}
-    return boto3.client("dynamodb", endpoint_url=stack["aws_endpoint_url"], region_name=stack["region"], **named)
 
 
 def _containing(file: Path, *wanted: str) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from local.emulator import ACCOUNT, CREDENTIALS, REGION
+from local.emulator import ACCOUNT, REGION, Credentials
+from local.front.rules import SERVED
 
 KEPT = (
     *("KMS", "SecretsManager", "S3", "DynamoDB", "SQS", "SNS", "Cognito", "Lambda", "IAM", "ApiGateway", "Logs"),
@@ -19,6 +20,9 @@ KEPT = (
 
 REFUSE_HTTP = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")
 """HTTP is what the emulator is spoken to here."""
+
+SERVICES = (*SERVED, "cloudformation", "lambda", "apigateway", "sts", "iam", "secretsmanager")
+"""That are called here; what CloudFormation makes of others, it makes without a call."""
 
 OF_CDK = ("AWS679f", "AWSCDK", "DatabaseUsers", "Vpc")
 ASSETS = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
@@ -95,10 +99,10 @@ def _without(gone: set[str], value: Any) -> Any:
 class Cloud:
     """The emulator's clients, and the stack that is deployed to it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, credentials: Credentials) -> None:
         self.url = url
         self.outputs: dict[str, str] = {}
-        self._session = boto3.Session(region_name=REGION, **CREDENTIALS)
+        self._session = boto3.Session(region_name=REGION, **credentials)
 
     def client(self, service: str, session: boto3.Session | None = None) -> Any:
         config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})

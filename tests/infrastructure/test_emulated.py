@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local import emulator
-from local.state import free_port
+from local.state import free_port, random_credentials
 from local.tokens import machine_token
 from tests.conftest import eventually
 from tests.infrastructure import emulated, test_template
@@ -37,11 +37,12 @@ def database(stack: dict[str, Any]) -> str:
 @pytest.fixture(scope="module")
 def cloud(dev: Template, assembly: Callable[[str], Path], database: str) -> Iterator[Cloud]:
     with tempfile.TemporaryDirectory() as directory:
-        home = Path(directory)
-        running = emulator.start(home, free_port(None), home / "emulator.log")
+        home, credentials = Path(directory), random_credentials()
+        log = home / "emulator.log"
+        running = emulator.start(home, free_port(None), log, credentials, services=emulated.SERVICES)
         try:
             running.wait_until_ready()
-            made = Cloud(running.url)
+            made = Cloud(running.url, credentials)
             url = database.replace("postgresql://", "postgresql+psycopg2://")
             made.deploy(emulated.adapted(dev.content, url), assembly("dev"))
             yield made

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from chalicelib.events import purge, reconciliation
@@ -15,7 +15,7 @@ from chalicelib.services.limits import MAX_VERIFIED_BYTES
 from infrastructure import checks, resources, roles
 from infrastructure.stages import STAGES
 from local import provisioning
-from local.emulator import CREDENTIALS, REGION
+from tests.conftest import aws_client
 from tests.infrastructure.conftest import synthesize
 from tests.infrastructure.template import Template, listed
 
@@ -523,8 +523,7 @@ def test_the_browsers_client_has_no_secret_and_the_machines_has(dev: Template) -
 @pytest.fixture(scope="module")
 def local(stack: dict[str, Any]) -> Callable[[str], Any]:
     """Clients of the emulator that `make serve` has provisioned."""
-    session = boto3.Session(region_name=REGION, **CREDENTIALS)
-    return lambda service: session.client(service, endpoint_url=stack["aws_endpoint_url"])
+    return partial(aws_client, stack)
 
 
 def test_the_local_bucket_has_the_cors_and_the_events_of_the_deployed_one(dev: Template, local: Any) -> None:

@@ -5,20 +5,41 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
 
 from infrastructure.resources import GATEWAY_RESPONSES
-from local import supervisor
+from local import ROOT, supervisor
 from tests.conftest import free_port
+from tests.local.conftest import TINY_APP
 
 POOL = "arn:aws:cognito-idp:eu-central-1:000000000000:userpool/eu-central-1_pool"
 
 
 @pytest.fixture
 def gateway(tiny_app: Any) -> Iterator[httpx.Client]:
+    with started() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def running_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Started once, for the tests that only ask."""
+    directory = tmp_path_factory.mktemp("app")
+    (directory / "app.py").write_text(TINY_APP)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(directory)
+        patched.setenv("PYTHONPATH", str(ROOT))
+        with started() as client:
+            yield client
+
+
+@contextmanager
+def started() -> Iterator[httpx.Client]:
+    """In the current directory."""
     port = free_port()
     listener = supervisor.listener(port)
     reading, writing = os.pipe()
@@ -110,8 +131,45 @@ def test_clients_that_hang_up_do_no_harm(gateway: httpx.Client) -> None:
     address = (gateway.base_url.host, gateway.base_url.port)
     for _ in range(4):
         with socket.create_connection(address) as connection:
-            connection.sendall(b"GET /v1/pid/0.1 HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.sendall(f"GET /v1/pid/0.1 HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\n\r\n".encode())
 
     said = [gateway.get("v1/event").json()["requestContext"]["path"] for _ in range(4)]
 
     assert said == ["/v1/event"] * 4
+
+
+FOREIGN_HOSTS = ["evil.example", "evil.example:{port}", "127.0.0.1:1", "127.0.0.1", "localhost.evil.example:{port}", ""]
+
+
+@pytest.mark.parametrize("host", FOREIGN_HOSTS)
+@pytest.mark.parametrize("path", ["v1/event", "docs", "docs/openapi.json", "docs/errors", "nothing"])
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_a_name_that_was_made_to_lead_here_is_refused(
+    running_gateway: httpx.Client, method: str, path: str, host: str
+) -> None:
+    """Else a page of that name could read every answer (DNS rebinding)."""
+    named = host.format(port=running_gateway.base_url.port)
+
+    answer = running_gateway.request(method, path, headers={"Host": named, "Origin": f"http://{named}"})
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (421, "application/problem+json")
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    problem = answer.json()
+    assert problem["request_id"] == answer.headers["X-Request-Id"]
+    assert f"127.0.0.1:{running_gateway.base_url.port} or localhost:" in problem["detail"]
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "LOCALHOST"])
+def test_both_names_of_this_machine_are_answered(running_gateway: httpx.Client, name: str) -> None:
+    host = {"Host": f"{name}:{running_gateway.base_url.port}"}
+
+    document = running_gateway.get("docs/openapi.json", headers=host).json()
+
+    assert running_gateway.get("v1/event", headers=host).status_code == 200
+    assert document["servers"] == [{"url": f"http://{host['Host']}/v1"}]
+
+
+def test_a_request_of_http_1_0_without_a_host_is_refused(running_gateway: httpx.Client) -> None:
+    with socket.create_connection((running_gateway.base_url.host, running_gateway.base_url.port)) as connection:
+        connection.sendall(b"GET /docs HTTP/1.0\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 400"

@@ -1,5 +1,6 @@
 """`make serve` from start to end, and through every kind of death."""
 
+import json
 import os
 import signal
 import socket
@@ -16,7 +17,7 @@ import psycopg2
 import pytest
 
 from local import ROOT, Trouble
-from tests.conftest import eventually
+from tests.conftest import aws_client, eventually
 from tests.local.conftest import Stack, open_files
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -206,6 +207,26 @@ def test_secrets_are_for_their_owner_only(running: Stack) -> None:
     assert running.state.stat().st_mode & 0o066 == 0
 
 
+def test_a_directory_of_a_version_without_an_access_key_keeps_its_files_and_gets_a_key(a_stack: Stack) -> None:
+    a_stack.start()
+    first = a_stack.description
+    aws_client(first, "s3").put_object(Bucket=first["bucket"], Key="kept", Body=b"kept")
+    a_stack.end(signal.SIGTERM)
+    for name in ("secrets.json", "stack.json"):
+        content = json.loads((a_stack.state / name).read_text())
+        kept = {key: value for key, value in content.items() if not key.startswith("aws_access_key_id")}
+        (a_stack.state / name).write_text(json.dumps(kept))
+    a_stack.start()
+
+    now = a_stack.description
+    assert now["aws_access_key_id"].startswith("AKIA")
+    assert now["aws_access_key_id"] != first["aws_access_key_id"]
+    assert aws_client(now, "s3").get_object(Bucket=now["bucket"], Key="kept")["Body"].read() == b"kept"
+    assert now["user_pool_id"] == first["user_pool_id"]
+    with a_stack.client() as client:
+        assert client.get("images").status_code == 200
+
+
 @pytest.mark.parametrize("user", ["editor", "machine"])
 def test_a_token_is_all_that_the_token_command_prints(running: Stack, user: str) -> None:
     printed = _token_command(running, user)
@@ -239,9 +260,14 @@ def test_an_upload_that_stalls_does_not_keep_the_emulator_from_writing_its_state
         _names(admin)
         eventually(lambda: admin.get("access-log").json()["results"], of="the record in the access log")
 
-    address = urlsplit(a_stack.description["aws_endpoint_url"])
+        draft = {"filename": "a.dcm", "size": 9, "content_type": "application/dicom"}
+        image = admin.post("images", json=draft).json()
+
+    address = urlsplit(image["upload_url"])
+    lines = [f"PUT {address.path}?{address.query} HTTP/1.1", f"Host: {address.netloc}", "Content-Length: 9"]
+    lines += [f"{name}: {value}" for name, value in image["upload_headers"].items()]
     with socket.create_connection((address.hostname, address.port)) as upload:
-        upload.sendall(b"PUT /x/y HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
+        upload.sendall("\r\n".join([*lines, "", "abc"]).encode())
         a_stack.end(signal.SIGKILL)
         eventually(lambda: not a_stack.processes(), within=8, of="the end of every child")
 

@@ -1,5 +1,6 @@
 """Real PostgreSQL from a wheel, as a child process."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -58,12 +59,14 @@ class Server:
 
 
 def start(directory: Path, port: int, password: str, log: Path, *, keep_open: tuple[int, ...] = ()) -> Server:
-    """Makes the cluster on first use; does not wait until it answers. `keep_open` are descriptors it inherits."""
+    """Makes the cluster on first use; does not wait until it answers. `keep_open` are descriptors it inherits. Raises
+    Trouble when the cluster is another's or in use."""
     place = home(directory)
     with log.open("ab") as output:
         if not place.cluster.exists():
             _initialise(place, password, output.fileno(), keep_open)
-        _forget_the_dead(place.cluster / "postmaster.pid")
+        _check_version(place)
+        _forget_the_dead(place.cluster)
         process = children.spawn(
             _command(place, port),
             at_parents_death=signal.SIGINT,
@@ -75,20 +78,28 @@ def start(directory: Path, port: int, password: str, log: Path, *, keep_open: tu
     return Server(process, port, password, log)
 
 
-def _forget_the_dead(pid_file: Path) -> None:
-    """After a crash another program may run under the number in there, and PostgreSQL would not start."""
+def _check_version(place: Home) -> None:
+    """Raises Trouble for a cluster of another major version, which PostgreSQL cannot open."""
+    made_by = (place.cluster / "PG_VERSION").read_text().strip()
+    if made_by != place.major_version:
+        raise Trouble(
+            f"The database in {place.cluster} was made by PostgreSQL {made_by}, and this checkout runs PostgreSQL"
+            f" {place.major_version}. Serve it with the checkout that made it, or bring it over with pg_dump."
+        )
+
+
+def _forget_the_dead(cluster: Path) -> None:
+    """Removes the pid file of a killed server when its number is another program's now, or nobody has reaped the
+    server, as in a container without an init process: PostgreSQL would take it for alive. Raises Trouble when it is."""
+    pid_file = cluster / "postmaster.pid"
     try:
-        program = Path(f"/proc/{pid_file.read_text().split()[0]}/comm").read_text().strip()
-    except (OSError, IndexError):
-        return
-    if program != "postgres":
-        pid_file.unlink()
-
-
-def forget_the_killed(directory: Path) -> None:
-    """For a caller who knows that no process of an earlier server lives: PostgreSQL itself takes one that was killed,
-    and whom nobody has reaped, as in a container without an init process, for a living one."""
-    (directory / "cluster" / "postmaster.pid").unlink(missing_ok=True)
+        pid = int(pid_file.read_text().split()[0])
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, IndexError, ValueError):
+        return  # there is no such file or process
+    if os.fsencode(cluster) in command:
+        raise Trouble(f"PostgreSQL (process {pid}) still runs on {cluster}. End that process and try again.")
+    pid_file.unlink()
 
 
 def _command(place: Home, port: int) -> list[str]:

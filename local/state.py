@@ -28,11 +28,17 @@ class State:
         return self.directory / "logs" / f"{name}.log"
 
     def prepare(self) -> None:
-        if not self.directory.exists():
-            self.directory.mkdir(parents=True)
-            # When root runs the stack, PostgreSQL runs as another user and has to pass through.
-            self.directory.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        (self.directory / "logs").mkdir(mode=0o700, exist_ok=True)
+        """Raises Trouble when the directory cannot be written."""
+        try:
+            if not self.directory.exists():
+                self.directory.mkdir(parents=True)
+                # When root runs the stack, PostgreSQL runs as another user and has to pass through.
+                self.directory.chmod(0o711 if os.geteuid() == 0 else 0o700)
+            (self.directory / "logs").mkdir(mode=0o700, exist_ok=True)
+            os.close(os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            why = os.strerror(error.errno or 0).lower()
+            raise Trouble(f"{self.directory} cannot be used for the state ({why}).") from None
 
     def lock(self) -> int:
         """A file descriptor to hand to every child: the lock is held until the last of them is gone."""
@@ -67,9 +73,18 @@ class State:
         write_privately(self.stack_file, json.dumps(stack, indent=2) + "\n")
 
     def secrets(self) -> dict[str, str]:
-        """Passwords of the database and the users, and the key to the hashes of identifiers; each made once."""
+        """Returns the passwords of the database and of the users, and the key to the hashes of identifiers; each is
+        made once. Raises Trouble when they were lost: new ones would not open the database, and change every hash."""
         file = self.directory / "secrets.json"
-        known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+        if not file.exists() and (self.directory / "postgres").is_dir():
+            raise Trouble(
+                f"{file.name} is missing from {self.directory}, though its database is there. Restore that file, or"
+                " remove the whole directory to begin anew."
+            )
+        try:
+            known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+        except ValueError:
+            raise Trouble(f"{file.name} in {self.directory} is not valid JSON. Restore that file.") from None
         # Cognito's default policy wants every kind of character.
         made = {name: f"{secrets.token_urlsafe(18)}-aA1" for name in ("database", "identifiers", *USERS)}
         if missing := made.keys() - known.keys():

@@ -18,7 +18,7 @@ from chalicelib.database.engine import engine as product_engine
 from chalicelib.database.tables import Base
 from local import ROOT
 from tests.conftest import eventually
-from tests.integration.conftest import create_database, for_psycopg2, used_by_the_product
+from tests.integration.conftest import a_database, for_psycopg2, used_by_the_product
 
 _OLD = Path(__file__).parent / "old_databases" / "0007-28dc1ee.sql"
 
@@ -37,10 +37,8 @@ def test_the_recorded_catalog_is_that_of_a_new_database(engine: Engine) -> None:
 
 @pytest.mark.parametrize("first", ["", _OLD.read_text()], ids=["new", "old"])
 def test_of_two_migrations_at_once_one_waits_for_the_other_and_both_succeed(database: str, first: str) -> None:
-    url = create_database(database, "raced_old" if first else "raced_new", "template0")
-    with _session(url) as (holder, cursor):
-        if first:
-            cursor.execute(first)
+    with a_database(database, "raced") as url, _session(url) as (holder, cursor):
+        cursor.execute(first or "SELECT")
         cursor.execute("SELECT pg_advisory_lock(%s)", [migrations.ADVISORY_LOCK])
         holder.commit()
         both = [_migration(url) for _ in range(2)]
@@ -48,9 +46,9 @@ def test_of_two_migrations_at_once_one_waits_for_the_other_and_both_succeed(data
         cursor.execute("SELECT pg_advisory_unlock(%s)", [migrations.ADVISORY_LOCK])
         ends = [(each.communicate(timeout=60)[0], each.returncode) for each in both]
 
-    assert ends == [("", 0), ("", 0)]
-    with used_by_the_product(url), product_engine().connect() as connection:
-        assert catalog.live(connection) == catalog.recorded()
+        assert ends == [("", 0), ("", 0)]
+        with used_by_the_product(url), product_engine().connect() as connection:
+            assert catalog.live(connection) == catalog.recorded()
 
 
 def _migration(url: str) -> subprocess.Popen[str]:
@@ -132,8 +130,11 @@ def test_what_an_operator_may_add_is_not_refused(engine: Engine, addition: str) 
 
 
 def test_a_migration_ends_with_the_comparison_and_is_undone_when_the_schema_differs(database: str) -> None:
-    url = create_database(database, "differing", "template0")
-    with _session(url) as (connection, cursor), used_by_the_product(url):
+    with (
+        a_database(database, "differing") as url,
+        _session(url) as (connection, cursor),
+        used_by_the_product(url),
+    ):
         cursor.execute(_OLD.read_text() + "; DROP INDEX tags_by_folded")
         connection.commit()
         with pytest.raises(SchemaError, match=r"index tags\.tags_by_folded is missing"):
@@ -143,8 +144,7 @@ def test_a_migration_ends_with_the_comparison_and_is_undone_when_the_schema_diff
 
 
 def test_a_database_of_a_newer_version_is_refused_in_one_sentence(database: str) -> None:
-    url = create_database(database, "newer", "template0")
-    with used_by_the_product(url):
+    with a_database(database, "newer") as url, used_by_the_product(url):
         migrations.upgrade()
         with _session(url) as (connection, cursor):
             cursor.execute("UPDATE alembic_version SET version_num = '0999'")
@@ -154,11 +154,9 @@ def test_a_database_of_a_newer_version_is_refused_in_one_sentence(database: str)
 
 
 def test_a_database_of_another_encoding_is_refused(database: str) -> None:
-    with _session(database) as (connection, cursor):
-        connection.autocommit = True
-        cursor.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C' TEMPLATE template0")
     with (
-        used_by_the_product(database.rsplit("/", 1)[0] + "/latin"),
+        a_database(database, "latin", "ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C'") as url,
+        used_by_the_product(url),
         pytest.raises(SchemaError, match="The encoding of the database is LATIN1"),
     ):
         migrations.upgrade()
@@ -166,8 +164,11 @@ def test_a_database_of_another_encoding_is_refused(database: str) -> None:
 
 def test_a_migration_does_not_wait_long_for_a_table(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrations, "LOCK_SECONDS", 1)
-    url = create_database(database, "busy", "template0")
-    with _session(url) as (connection, cursor), used_by_the_product(url):
+    with (
+        a_database(database, "busy") as url,
+        _session(url) as (connection, cursor),
+        used_by_the_product(url),
+    ):
         cursor.execute(_OLD.read_text())
         connection.commit()
         cursor.execute("LOCK TABLE images IN ACCESS SHARE MODE")
@@ -177,8 +178,7 @@ def test_a_migration_does_not_wait_long_for_a_table(database: str, monkeypatch: 
 
 def test_the_repair_does_nothing_to_a_database_that_needs_none(database: str) -> None:
     """Not even to the rows of the system's catalog, which every statement that changes a schema writes."""
-    url = create_database(database, "intact", "template0")
-    with used_by_the_product(url):
+    with a_database(database, "intact") as url, used_by_the_product(url):
         migrations.upgrade()
         with _session(url) as (connection, cursor):
             cursor.execute("UPDATE alembic_version SET version_num = '0008'")

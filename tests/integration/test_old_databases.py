@@ -21,7 +21,7 @@ from chalicelib.events import housekeeping
 from chalicelib.services import uploads
 from chalicelib.services.uploads import StorageEvent
 from tests.conftest import LambdaContext
-from tests.integration.conftest import create_database, for_psycopg2, used_by_the_product
+from tests.integration.conftest import a_database, for_psycopg2, used_by_the_product
 from tests.integration.test_middleware import event
 
 DUMPS = sorted((Path(__file__).parent / "old_databases").glob("*.sql"))
@@ -41,9 +41,8 @@ def dump(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="module")
 def restored(database: str, dump: Path) -> Iterator[str]:
     """The product uses this old database; its URL."""
-    url = create_database(database, f"old_{dump.stem.replace('-', '_')}", "template0")
-    _execute(url, dump.read_text())
-    with pytest.MonkeyPatch.context() as patched:
+    with pytest.MonkeyPatch.context() as patched, a_database(database, f"old_{dump.stem.replace('-', '_')}") as url:
+        _execute(url, dump.read_text())
         patched.setenv("BIN_DAYS", "36500")  # the dumps grow old
         patched.setenv("INDEXED_ATTRIBUTES", "Modality,Rows,StudyDate")
         with used_by_the_product(url):

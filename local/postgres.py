@@ -79,8 +79,11 @@ def start(directory: Path, port: int, password: str, log: Path, *, keep_open: tu
 
 
 def _check_version(place: Home) -> None:
-    """Raises Trouble for a cluster of another major version, which PostgreSQL cannot open."""
-    made_by = (place.cluster / "PG_VERSION").read_text().strip()
+    """Raises Trouble for a cluster of another major version, which PostgreSQL cannot open, or of none."""
+    try:
+        made_by = (place.cluster / "PG_VERSION").read_text().strip()
+    except OSError:
+        raise Trouble(f"The database in {place.cluster} is damaged: it has no PG_VERSION. Restore a backup.") from None
     if made_by != place.major_version:
         raise Trouble(
             f"The database in {place.cluster} was made by PostgreSQL {made_by}, and this checkout runs PostgreSQL"

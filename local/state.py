@@ -28,7 +28,7 @@ class State:
         return self.directory / "logs" / f"{name}.log"
 
     def prepare(self) -> None:
-        """Raises Trouble when the directory cannot be written."""
+        """Raises Trouble when the directory cannot be written, or has lost a part."""
         try:
             if not self.directory.exists():
                 self.directory.mkdir(parents=True)
@@ -39,6 +39,17 @@ class State:
         except OSError as error:
             why = os.strerror(error.errno or 0).lower()
             raise Trouble(f"{self.directory} cannot be used for the state ({why}).") from None
+        self._check_parts()
+
+    def _check_parts(self) -> None:
+        """The database is made last, so what is not there beside it was lost. New secrets would not open the database,
+        and would change every hash of an identifier; without the emulator's files every image would be missing."""
+        for name in ("secrets.json", "emulator"):
+            if (self.directory / "postgres").is_dir() and not (self.directory / name).exists():
+                raise Trouble(
+                    f"{name} is missing from {self.directory}, though its database is there. Restore it from a backup,"
+                    " or remove the whole directory to begin anew."
+                )
 
     def lock(self) -> int:
         """A file descriptor to hand to every child: the lock is held until the last of them is gone."""
@@ -64,23 +75,18 @@ class State:
     def stack(self) -> dict[str, Any]:
         """What the last run that became ready wrote; empty before."""
         try:
-            content: dict[str, Any] = json.loads(self.stack_file.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+            content = json.loads(self.stack_file.read_text())
+        except (FileNotFoundError, ValueError):
             return {}
-        return content
+        return content if isinstance(content, dict) else {}
 
     def write_stack(self, stack: dict[str, Any]) -> None:
         write_privately(self.stack_file, json.dumps(stack, indent=2) + "\n")
 
     def secrets(self) -> dict[str, str]:
         """Returns the passwords of the database and of the users, and the key to the hashes of identifiers; each is
-        made once. Raises Trouble when they were lost: new ones would not open the database, and change every hash."""
+        made once. Raises Trouble when the file cannot be read."""
         file = self.directory / "secrets.json"
-        if not file.exists() and (self.directory / "postgres").is_dir():
-            raise Trouble(
-                f"{file.name} is missing from {self.directory}, though its database is there. Restore that file, or"
-                " remove the whole directory to begin anew."
-            )
         try:
             known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
         except ValueError:

@@ -2,18 +2,21 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from local import ROOT, Trouble, postgres, postgres_home
 from local.state import State
 from tests.conftest import eventually, free_port
-from tests.local.conftest import fresh_directory
+from tests.local.conftest import Stack, fresh_directory
 
 _FAKETIME = find_spec("libfaketime")
 
@@ -187,16 +190,27 @@ def test_a_database_of_another_major_version_is_refused(directory: Path) -> None
         postgres.start(directory / "postgres", free_port(), "unknown", directory / "log")
 
 
-def test_lost_secrets_are_refused_while_there_is_a_database(directory: Path) -> None:
+@pytest.mark.parametrize("part", ["secrets.json", "emulator"])
+def test_a_state_directory_that_lost_a_part_is_refused(directory: Path, part: str) -> None:
     state = State(directory / "state")
     state.prepare()
-    kept = state.secrets()
+    state.secrets()
+    (state.directory / "emulator").mkdir()
     (state.directory / "postgres").mkdir()
-    assert state.secrets() == kept
-    (state.directory / "secrets.json").unlink()
+    state.prepare()
+    (state.directory / part).rename(directory / part)
 
-    with pytest.raises(Trouble, match=r"secrets.json is missing from .*/state, though its database is there"):
-        state.secrets()
+    with pytest.raises(Trouble, match=f"{part} is missing from {state.directory}, though its database is there"):
+        state.prepare()
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"database_url": '])
+def test_a_description_of_the_last_run_that_cannot_be_read_is_as_none(directory: Path, content: str) -> None:
+    state = State(directory / "state")
+    state.prepare()
+    state.stack_file.write_text(content)
+
+    assert state.stack() == {}
 
 
 def test_secrets_that_cannot_be_read_are_refused(directory: Path) -> None:
@@ -220,6 +234,20 @@ def test_a_state_directory_that_cannot_be_made_is_one_clear_sentence(directory: 
 
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == f"{directory}/file/state cannot be used for the state (not a directory).\n"
+
+
+def test_a_database_that_was_changed_by_hand_is_one_clear_sentence(a_stack: Stack) -> None:
+    a_stack.start()
+    with closing(psycopg2.connect(a_stack.description["database_url"])) as database, database:
+        database.cursor().execute("DROP INDEX tags_by_folded")
+    assert a_stack.end(signal.SIGTERM) == 0
+
+    assert a_stack.spawn().wait(60) == 1
+
+    said = a_stack.said.splitlines()[-1]
+    assert said.startswith("The schema of the database is not the one that this version of the code needs:")
+    assert "index tags.tags_by_folded is missing. Undo what was changed" in said
+    assert "Ready" not in a_stack.said
 
 
 def test_a_clock_before_2024_is_one_clear_sentence(directory: Path) -> None:

@@ -93,16 +93,23 @@ def _check_version(place: Home) -> None:
 
 def _forget_the_dead(cluster: Path) -> None:
     """Removes the pid file of a killed server when its number is another program's now, or nobody has reaped the
-    server, as in a container without an init process: PostgreSQL would take it for alive. Raises Trouble when it is."""
+    server, as in a container without an init process: PostgreSQL would take it for alive. Raises Trouble when it is,
+    be it on this cluster or on the one that this was copied from."""
     pid_file = cluster / "postmaster.pid"
     try:
-        pid = int(pid_file.read_text().split()[0])
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (OSError, IndexError, ValueError):
+        pid, its_cluster = pid_file.read_text().splitlines()[:2]
+        command = Path(f"/proc/{int(pid)}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
         return  # there is no such file or process
-    if os.fsencode(cluster) in command:
+    if os.fsencode(its_cluster) not in command:
+        pid_file.unlink()
+    elif its_cluster == str(cluster):
         raise Trouble(f"PostgreSQL (process {pid}) still runs on {cluster}. End that process and try again.")
-    pid_file.unlink()
+    else:
+        raise Trouble(
+            f"{cluster} was copied while PostgreSQL (process {pid}) ran on {its_cluster}, so it may be damaged. Stop"
+            " what serves that, and copy it again."
+        )
 
 
 def _command(place: Home, port: int) -> list[str]:

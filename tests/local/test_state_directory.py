@@ -154,6 +154,13 @@ def test_a_second_server_is_refused_while_the_first_runs(directory: Path, server
     assert server.process.poll() is None
 
 
+def test_a_copy_of_a_database_that_is_in_use_is_refused(directory: Path, server: postgres.Server) -> None:
+    subprocess.run(["cp", "-a", directory / "postgres", directory / "copy"], check=True)
+
+    with pytest.raises(Trouble, match=f"copied while PostgreSQL .process {server.process.pid}. ran on {directory}"):
+        postgres.start(directory / "copy", free_port(), "unknown", directory / "log")
+
+
 def test_a_server_that_was_killed_and_that_nobody_has_reaped_is_no_obstacle(directory: Path) -> None:
     """As in a container without an init process."""
     first = postgres.start(directory / "postgres", free_port(), "unknown", directory / "log")
@@ -173,7 +180,7 @@ def test_another_program_under_the_number_of_a_killed_server_is_no_obstacle(dire
     first.wait_until_ready()
     first.stop()
     pid_file = directory / "postgres" / "cluster" / "postmaster.pid"
-    pid_file.write_text(f"{os.getpid()}\n")
+    pid_file.write_text(f"{os.getpid()}\n{pid_file.parent}\n")
 
     second = postgres.start(directory / "postgres", first.port, "unknown", directory / "log")
     second.wait_until_ready()

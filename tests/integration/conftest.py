@@ -103,6 +103,15 @@ def create_database(beside: str, name: str, template: str = "template1") -> str:
     return for_sqlalchemy(beside.rsplit("/", 1)[0] + f"/{name}")
 
 
+@contextmanager
+def a_database(beside: str, name: str, options: str = "") -> Iterator[str]:
+    """An empty one, as long as this lasts; its URL."""
+    yield create_database(beside, name, f"template0 {options}")
+    with closing(psycopg2.connect(for_psycopg2(beside))) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 def for_sqlalchemy(url: str) -> str:
     return url.replace("postgresql://", "postgresql+psycopg2://")
 

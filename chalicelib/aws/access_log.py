@@ -19,8 +19,8 @@ Index = Literal["by_user", "by_day", "by_image", "by_tag"]
 QUERY_SECONDS = 8
 """Twice, if it has to be: who asks for entries waits for nothing else."""
 
-MAX_ITEMS = 100
-"""The most that DynamoDB accepts in one TransactWriteItems."""
+MAX_ITEMS = 25
+"""In one TransactWriteItems. DynamoDB accepts 100, but has only `RECORD_SECONDS` to answer."""
 
 
 class UndeliveredError(Exception):

@@ -95,6 +95,7 @@ def test_a_count_that_changes_while_it_is_added_up_loses_nothing(committed: Engi
     with Session(committed) as session, session.begin():
         images.take_off_tag(session, image_id, "ct")
         with Session(committed) as folding, folding.begin():
+            folding.execute(text("SET LOCAL lock_timeout = '5s'"))
             assert upkeep.fold_counts(folding, upkeep.COUNTED[0], 100) == 1
 
     with Session(committed) as session:
@@ -112,6 +113,7 @@ def test_of_two_who_add_up_the_same_counts_one_does(committed: Engine) -> None:
     with Session(committed) as session, session.begin():
         assert upkeep.fold_counts(session, upkeep.COUNTED[0], 100) == 1
         with Session(committed) as other, other.begin():
+            other.execute(text("SET LOCAL lock_timeout = '5s'"))
             assert upkeep.fold_counts(other, upkeep.COUNTED[0], 100) == 0
 
 

@@ -82,7 +82,8 @@ def deeds(cloud: Cloud, dev: Template) -> dict[str, tuple[str, str, dict[str, An
     item = {"request_id": {"S": "r"}, "part": {"N": "0"}}
     queue = cloud.physical(next(key for key in dev.of_type("AWS::SQS::Queue") if key.startswith("RecordStorage")))
     inspections = cloud.physical(next(key for key in dev.of_type("AWS::SQS::Queue") if key.startswith("Inspections")))
-    put = [{"PutRequest": {"Item": item}}]
+    one = {"TableName": table, "Key": item}
+    change = {"UpdateExpression": "SET user_id = :user", "ExpressionAttributeValues": {":user": {"S": "mallory"}}}
     by_user = {
         "TableName": table,
         "IndexName": "by_user",
@@ -101,10 +102,27 @@ def deeds(cloud: Cloud, dev: Template) -> dict[str, tuple[str, str, dict[str, An
         "get a preview": ("s3", "get_object", preview),
         "put something else": ("s3", "put_object", {**elsewhere, "Body": b"x"}),
         "open the bucket": ("s3", "delete_bucket_policy", {"Bucket": bucket}),
-        "record an access": ("dynamodb", "batch_write_item", {"RequestItems": {table: put}}),
+        "record an access": ("dynamodb", "put_item", {"TableName": table, "Item": item}),
+        "record an access of many": (
+            "dynamodb",
+            "transact_write_items",
+            {"TransactItems": [{"Put": {"TableName": table, "Item": item}}]},
+        ),
         "find an access": ("dynamodb", "query", by_user),
         "read all accesses": ("dynamodb", "scan", {"TableName": table}),
-        "delete an access": ("dynamodb", "delete_item", {"TableName": table, "Key": item}),
+        "delete an access": ("dynamodb", "delete_item", one),
+        "delete an access in a batch": (
+            "dynamodb",
+            "batch_write_item",
+            {"RequestItems": {table: [{"DeleteRequest": {"Key": item}}]}},
+        ),
+        "delete an access in a transaction": ("dynamodb", "transact_write_items", {"TransactItems": [{"Delete": one}]}),
+        "change an access": ("dynamodb", "update_item", {**one, **change}),
+        "change an access in a transaction": (
+            "dynamodb",
+            "transact_write_items",
+            {"TransactItems": [{"Update": {**one, **change}}]},
+        ),
         "list users": ("cognito-idp", "list_users", {"UserPoolId": cloud.outputs["UserPoolId"]}),
         "list functions": ("lambda", "list_functions", {}),
         "ask for an inspection": ("sqs", "send_message", {"QueueUrl": inspections, "MessageBody": "{}"}),
@@ -116,7 +134,10 @@ def deeds(cloud: Cloud, dev: Template) -> dict[str, tuple[str, str, dict[str, An
 
 
 PERMITTED = {
-    "app": {"put an image", "get an image", "get a preview", "list images", "record an access", "find an access"},
+    "app": {
+        *("put an image", "get an image", "get a preview", "list images"),
+        *("record an access", "record an access of many", "find an access"),
+    },
     "record_storage_event": {"get an image", "list images", "leave a dead letter", "ask for an inspection"},
     "inspect": {"get an image", "list images", "put a preview", "take an inspection"},
     "reconcile": {"get an image", "list images", "ask for an inspection"},

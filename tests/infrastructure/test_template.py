@@ -29,7 +29,7 @@ PERMISSIONS = {
         "s3:ListBucket",
         "kms:Decrypt",
         "kms:GenerateDataKey",
-        "dynamodb:BatchWriteItem",
+        "dynamodb:PutItem",
         "dynamodb:Query",
         "rds-db:connect",
     },

@@ -10,6 +10,8 @@ from asyncio.base_events import Server
 
 from ministack.app import main
 
+from local import emulator_disk
+
 _CONNECTIONS_SECONDS = 1
 
 _wait_without_limit = Server.wait_closed
@@ -22,4 +24,5 @@ async def _wait_closed(server: Server) -> None:
 
 if __name__ == "__main__":
     Server.wait_closed = _wait_closed  # type: ignore[assignment, method-assign]
+    emulator_disk.install()
     main()

@@ -4,7 +4,12 @@ import json
 import sys
 from datetime import UTC, datetime
 
-from infrastructure.resources import GATEWAY_HEAD_BYTES, GATEWAY_PAYLOAD_BYTES, GATEWAY_RESPONSES
+from infrastructure.resources import (
+    GATEWAY_HEAD_BYTES,
+    GATEWAY_PAYLOAD_BYTES,
+    GATEWAY_RESPONSES,
+    LOCAL_GATEWAY_RESPONSES,
+)
 from local.proxy_event import Request
 
 
@@ -40,7 +45,7 @@ def tell(request: Request, refusal: Refused, route: str | None, user: str | None
         "user": user,
         "method": request.method[:20],
         "route": route,
-        "status": GATEWAY_RESPONSES[refusal.kind][0],
+        "status": (GATEWAY_RESPONSES | LOCAL_GATEWAY_RESPONSES)[refusal.kind][0],
         "error_type": refusal.kind,
     }
     print(json.dumps(line), file=sys.stderr, flush=True)

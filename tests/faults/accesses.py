@@ -41,11 +41,11 @@ def compare(site: Site, timeline: Timeline, accesses: Iterable[Access]) -> None:
 
 def _note_differences(timeline: Timeline, access: Access, items: list[Record], line: Record | None) -> None:
     record = items[0]
-    expected = access.expected | ({name: line[name] for name in FIELDS} if line else {})
-    differing = {name: (record[name], value) for name, value in expected.items() if record[name] != value}
+    logged = [(name, line[name]) for name in FIELDS] if line else []
+    differing = [(name, value) for name, value in (*access.expected.items(), *logged) if record[name] != value]
     parts = max(1, len(record["image_ids"]), len(record["tag_ids"]))
     if differing or [item["part"] for item in items] != list(range(parts)):
-        said = f"{access.what} ({access.request_id}): {differing}, parts {[item['part'] for item in items]}"
+        said = f"{access.what} ({access.request_id}): not {differing} but {items}"
         timeline.note("misrecorded", access.sent, said)
 
 

@@ -66,7 +66,7 @@ class Changes:
         if any(link is not None for _, link in kept):
             _write(self._directory / "record.new", json.dumps(kept).encode())
             (self._directory / "record.new").replace(self._directory / _RECORD)
-            _sync(self._directory)
+            sync_directory(self._directory)
         return kept
 
     def _make(self) -> None:
@@ -76,13 +76,13 @@ class Changes:
         for target in self._removed:
             target.unlink(missing_ok=True)
         for directory in self._to_sync.union(each.parent for each in (*self._written, *self._removed)):
-            _sync(directory)
+            sync_directory(directory)
 
     def _forget(self) -> None:
         record = self._directory / _RECORD
         if record.exists():
             record.unlink()
-            _sync(self._directory)
+            sync_directory(self._directory)
 
 
 def recover(directory: Path) -> None:
@@ -101,9 +101,9 @@ def _undo(directory: Path, kept: Kept) -> None:
         else:
             (directory / link).replace(path)
     for parent in {Path(path).parent for path, _ in kept}:
-        _sync(parent)
+        sync_directory(parent)
     (directory / _RECORD).unlink(missing_ok=True)
-    _sync(directory)
+    sync_directory(directory)
 
 
 def _sweep(directory: Path) -> None:
@@ -120,7 +120,8 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Makes durable which files are in it, and under which names."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -34,20 +34,26 @@ class Uploads:
             self._load(upload)
 
     def keep(self, changes: Changes, method: str, query: Any, answer: bytes) -> None:
-        """What a request that succeeded has begun, or added."""
+        """What a request that succeeded has begun, added or ended."""
+        upload_id = self._s3._qp(query, "uploadId")
         if method == "POST" and "uploads" in query:
             found = re.search(rb"<UploadId>([^<]+)</UploadId>", answer)
             assert found is not None  # noqa: S101
             self._keep_upload(changes, found[1].decode())
         elif method == "PUT" and "uploadId" in query and "partNumber" in query:
-            self._keep_part(changes, self._s3._qp(query, "uploadId"), int(self._s3._qp(query, "partNumber")))
+            self._keep_part(changes, upload_id, int(self._s3._qp(query, "partNumber")))
+        elif self._has_ended(upload_id):
+            changes.remove(self._directory / upload_id / _UPLOAD)
 
     def forget_ended(self, query: Any) -> None:
-        """After a request that completed or aborted its upload. What a kill leaves here the purge ends."""
+        """After a request that completed or aborted its upload. What a kill leaves, the next start removes."""
         upload_id = self._s3._qp(query, "uploadId")
-        if upload_id in self._kept and upload_id not in self._s3._multipart_uploads:
+        if self._has_ended(upload_id):
             self._kept.remove(upload_id)
             shutil.rmtree(self._directory / upload_id, ignore_errors=True)
+
+    def _has_ended(self, upload_id: str) -> bool:
+        return upload_id in self._kept and upload_id not in self._s3._multipart_uploads
 
     def _keep_upload(self, changes: Changes, upload_id: str) -> None:
         described = {name: value for name, value in self._upload(upload_id).items() if name != "parts"}
@@ -68,7 +74,7 @@ class Uploads:
         return upload
 
     def _load(self, directory: Path) -> None:
-        if not (directory / _UPLOAD).exists():  # it was begun, and its caller got no answer
+        if not (directory / _UPLOAD).exists():  # it had ended, or its beginning was never answered
             shutil.rmtree(directory)
             return
         self._kept.add(directory.name)

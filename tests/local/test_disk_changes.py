@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from local import disk_changes
 from local.disk_changes import Changes
+from local.state import write_privately
 
 STEPS = [(os, "fsync"), (os, "link"), (Path, "replace"), (Path, "unlink")]
 """What reaches the disk."""
@@ -147,6 +149,21 @@ def fails_at(step: int, waiting: Path, files: Path, change: Callable[[Changes, P
             changes.discard()
             return True, True
         return False, len(steps) >= step
+
+
+def test_a_private_file_is_durable_under_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[bool, list[str]]] = []
+    fsync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        is_directory = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        synced.append((is_directory, sorted(file.name for file in tmp_path.iterdir())))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    write_privately(tmp_path / "secrets.json", "{}")
+
+    assert synced == [(False, ["secrets.json.new"]), (True, ["secrets.json"])]
 
 
 def done(change: Callable[[Changes, Path], None]) -> dict[str, str]:

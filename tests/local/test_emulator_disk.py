@@ -174,6 +174,9 @@ def test_what_was_acknowledged_is_there_after_kill_9(stack: Stack, bucket: Bucke
     bucket.do("delete_object", Key="purged", VersionId=purged)
     parts = {"Key": "parts", "UploadId": bucket.do("create_multipart_upload", Key="parts")["UploadId"]}
     etag = bucket.do("upload_part", **parts, PartNumber=1, Body=b"part")["ETag"]
+    aborted = {"Key": "aborted", "UploadId": bucket.do("create_multipart_upload", Key="aborted")["UploadId"]}
+    bucket.do("upload_part", **aborted, PartNumber=1, Body=b"part")
+    bucket.do("abort_multipart_upload", **aborted)
 
     restart_the_emulator(stack)
 
@@ -185,9 +188,12 @@ def test_what_was_acknowledged_is_there_after_kill_9(stack: Stack, bucket: Bucke
     assert (bucket.read("hidden"), (marker, True) in bucket.versions("hidden")) == (None, True)
     assert (bucket.read("purged"), bucket.versions("purged")) == (None, [])
     assert [each["ETag"] for each in bucket.do("list_parts", **parts)["Parts"]] == [etag]
+    with pytest.raises(ClientError, match="NoSuchUpload"):
+        bucket.do("list_parts", **aborted)
     done = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
     bucket.do("complete_multipart_upload", **parts, MultipartUpload=done)
     assert bucket.read("parts") == b"part"
+    assert [*(stack.state / "emulator" / "uploads").iterdir()] == []
 
 
 def test_a_change_for_which_there_is_no_room_is_not_made(stack: Stack, bucket: Bucket) -> None:

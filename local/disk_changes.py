@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,7 +47,7 @@ class Changes:
             self._make()
             self._forget()
         except OSError:
-            _undo(self._directory, kept)
+            self._undo_or_die(kept)
             raise
         finally:
             self.discard()
@@ -55,6 +56,14 @@ class Changes:
         """Leaves a record of changes that could not be undone: the next start has to."""
         if not (self._directory / _RECORD).exists():
             _sweep(self._directory)
+
+    def _undo_or_die(self, kept: Kept) -> None:
+        """Going on would lose the record by which the next start undoes it."""
+        try:
+            _undo(self._directory, kept)
+        except OSError as error:
+            print(f"Changes of files cannot be undone: {error}", file=sys.stderr, flush=True)
+            os._exit(1)
 
     def _keep(self) -> Kept:
         """Nothing has to be on record when all files are new: of these, only the last to appear means anything."""

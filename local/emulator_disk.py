@@ -99,7 +99,13 @@ class Durability:
     def read(self, bucket: str, key: str, record: dict[str, Any]) -> bytes:
         """Raises OSError, where the emulator would answer with an empty file."""
         body: bytes | None = record.get("body")
-        return Path(self._s3._object_disk_path(bucket, key)).read_bytes() if body is None else body
+        try:
+            return Path(self._s3._object_disk_path(bucket, key)).read_bytes() if body is None else body
+        except FileNotFoundError:
+            raise  # there is nothing that a write could have to preserve
+        except OSError as error:
+            self._failure = error
+            raise
 
     def send_event(self, *arguments: Any, **named: Any) -> None:
         """When the answer is certain."""

@@ -150,3 +150,16 @@ GATEWAY_RESPONSES = {
     "DEFAULT_5XX": (500, "internal-error", "Internal error", "Something went wrong on our side; try again."),
 }
 """What the gateway itself answers when a request does not reach the service: status, problem slug, title, detail."""
+
+REQUEST_SECONDS = 20
+"""Within which the local gateway wants the whole of a request."""
+
+LOCAL_GATEWAY_RESPONSES = {
+    "REQUEST_TIMEOUT": (
+        408,
+        "request-timeout",
+        "Request timeout",
+        "The rest of the request did not come in time; send it again.",
+    ),
+}
+"""What the local gateway answers besides. API Gateway has no such answer: it closes the connection."""

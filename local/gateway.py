@@ -18,6 +18,7 @@ from infrastructure.resources import (
     GATEWAY_TIMEOUT_SECONDS,
     LAMBDA_PAYLOAD_BYTES,
     RATE_SECONDS,
+    REQUEST_SECONDS,
     REQUESTS_PER_CALLER,
 )
 from local import Trouble, proxy_event
@@ -28,6 +29,7 @@ from local.proxy_event import Request
 from local.proxy_response import Answer, MalformedResponse, misdirected, preflight, problem, translated
 from local.rates import Rates
 from local.refusals import MISDIRECTED, Refused, check_head, own_hosts, tell
+from local.slow_clients import protocol
 from local.workers import WorkerFailed, Workers
 
 Scope = dict[str, Any]
@@ -43,12 +45,14 @@ class Gateway:
         workers: Workers,
         rates: Rates,
         timeout: float = GATEWAY_TIMEOUT_SECONDS,
+        request_seconds: float = REQUEST_SECONDS,
     ) -> None:
         self._api = api
         self._authorizer = authorizer
         self._workers = workers
         self._rates = rates
         self._timeout = timeout
+        self._request_seconds = request_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = _request(scope)
@@ -78,7 +82,7 @@ class Gateway:
         caller.identify(claims)
         if wait := self._rates.wait(caller.id or ""):
             raise Refused("THROTTLED", math.ceil(wait))
-        body = await _body(receive)
+        body = await self._body(receive)
         event = proxy_event.build(request, match, claims, body, self._api.binary_types)
         return await self._invoke(event, request.id)
 
@@ -106,6 +110,13 @@ class Gateway:
         except OSError as error:
             _say(request.id, f"the keys of the user pool cannot be fetched: {error}")
             raise Refused("INTEGRATION_FAILURE") from None
+
+    async def _body(self, receive: Receive) -> bytes:
+        try:
+            async with asyncio.timeout(self._request_seconds):
+                return await _body(receive)
+        except TimeoutError:
+            raise Refused("REQUEST_TIMEOUT") from None
 
     async def _invoke(self, event: dict[str, Any], request_id: str) -> Answer:
         payload = json.dumps(event, ensure_ascii=False).encode()
@@ -188,9 +199,10 @@ async def serve(listener: socket.socket, ready: int, count: int, keep_open: tupl
     except Trouble as trouble:
         os.write(ready, f"{trouble}\n".encode())
         return 1
+    seconds = float(os.environ.get("REQUEST_SECONDS", REQUEST_SECONDS))
     config = uvicorn.Config(
-        Gateway(api, _authorizer(), workers, _rates()),
-        http="httptools",
+        Gateway(api, _authorizer(), workers, _rates(), request_seconds=seconds),
+        http=protocol(api, seconds),
         loop="asyncio",
         ws="none",
         lifespan="off",

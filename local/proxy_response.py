@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from infrastructure.resources import GATEWAY_RESPONSES
+from infrastructure.resources import GATEWAY_RESPONSES, LOCAL_GATEWAY_RESPONSES
 from local.api import Api
 
 PROBLEM_TYPE_BASE = os.environ.get("PROBLEM_TYPE_BASE", "https://tagged-image-manager.example/problems/")
@@ -35,8 +35,8 @@ def translated(response: bytes) -> Answer:
 
 
 def problem(kind: str, request_id: str, api: Api, retry_after: int | None = None) -> Answer:
-    """One of GATEWAY_RESPONSES."""
-    status, slug, title, detail = GATEWAY_RESPONSES[kind]
+    """One of GATEWAY_RESPONSES or LOCAL_GATEWAY_RESPONSES."""
+    status, slug, title, detail = (GATEWAY_RESPONSES | LOCAL_GATEWAY_RESPONSES)[kind]
     content = {
         "type": PROBLEM_TYPE_BASE + slug,
         "title": title,
@@ -45,6 +45,8 @@ def problem(kind: str, request_id: str, api: Api, retry_after: int | None = None
         "request_id": request_id,
     }
     headers = [("Content-Type", "application/problem+json"), ("X-Request-Id", request_id)]
+    if kind == "REQUEST_TIMEOUT":
+        headers.append(("Connection", "close"))
     if kind == "UNAUTHORIZED":
         headers.append(("WWW-Authenticate", "Bearer"))
     if retry_after is not None:

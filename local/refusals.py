@@ -4,7 +4,12 @@ import json
 import sys
 from datetime import UTC, datetime
 
-from infrastructure.resources import GATEWAY_HEAD_BYTES, GATEWAY_PAYLOAD_BYTES, GATEWAY_RESPONSES
+from infrastructure.resources import (
+    GATEWAY_HEAD_BYTES,
+    GATEWAY_PAYLOAD_BYTES,
+    GATEWAY_RESPONSES,
+    LOCAL_GATEWAY_RESPONSES,
+)
 from local.proxy_event import Request
 
 MISDIRECTED = "MISDIRECTED_REQUEST"
@@ -41,6 +46,10 @@ def own_hosts(port: int) -> tuple[str, ...]:
     return tuple(f"{name}:{port}" for name in names) + (names if port == 80 else ())
 
 
+def _status(kind: str) -> int:
+    return 421 if kind == MISDIRECTED else (GATEWAY_RESPONSES | LOCAL_GATEWAY_RESPONSES)[kind][0]
+
+
 def tell(request: Request, refusal: Refused, route: str | None, user: str | None) -> None:
     """Neither the token nor the path, in which anything may stand."""
     line = {
@@ -52,7 +61,7 @@ def tell(request: Request, refusal: Refused, route: str | None, user: str | None
         "user": user,
         "method": request.method[:20],
         "route": route,
-        "status": 421 if refusal.kind == MISDIRECTED else GATEWAY_RESPONSES[refusal.kind][0],
+        "status": _status(refusal.kind),
         "error_type": refusal.kind,
     }
     print(json.dumps(line), file=sys.stderr, flush=True)

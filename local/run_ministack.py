@@ -10,6 +10,7 @@ from asyncio.base_events import Server
 
 from ministack import app
 
+from local import emulator_disk
 from local.front.install import install
 
 _CONNECTIONS_SECONDS = 1
@@ -24,5 +25,6 @@ async def _wait_closed(server: Server) -> None:
 
 if __name__ == "__main__":
     Server.wait_closed = _wait_closed  # type: ignore[assignment, method-assign]
+    emulator_disk.install()
     install(app)
     app.main()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from local import Trouble
+from local.disk_changes import sync_directory
 
 _PORTS = range(20_000, 32_768)
 """Linux begins with outgoing connections behind these."""
@@ -120,6 +121,7 @@ def write_privately(file: Path, text: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     draft.replace(file)
+    sync_directory(file.parent)
 
 
 def free_port(preferred: int | None) -> int:

@@ -161,6 +161,24 @@ class Watch:
                 " come back with their delete markers taken away, and images with the files.",
             ),
             Alert(
+                "ClockLeapt",
+                self._ours("ClockLeapt"),
+                0,
+                1,
+                "The database's clock is more than two days from where the purge last saw it. `purge` deletes nothing"
+                " for a day. If the clock is wrong, have it set right within that day, or disable the rule of `purge`;"
+                " if it is right, as after the rule was disabled for days, there is nothing to do.",
+            ),
+            Alert(
+                "ImagesExpired",
+                self._ours("ImagesExpired", "Maximum"),
+                1000,
+                1,
+                "Over 1,000 images wait to be deleted for good; each run of `purge` takes PURGE_LIMIT (200) of them. If"
+                " nobody deleted so many BIN_DAYS ago, disable the rule of `purge` and look at the database's clock and"
+                " at BIN_DAYS. If it was intended, wait, or raise PURGE_LIMIT of the stage to go faster.",
+            ),
+            Alert(
                 "OrphansFound",
                 self._ours("OrphansFound", "Maximum"),
                 100,

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from infrastructure.resources import GATEWAY_RESPONSES
+from infrastructure.resources import GATEWAY_RESPONSES, LOCAL_GATEWAY_RESPONSES
 from local import ROOT, supervisor
 from tests.conftest import free_port
 from tests.local.conftest import TINY_APP
@@ -21,7 +21,7 @@ POOL = "arn:aws:cognito-idp:eu-central-1:000000000000:userpool/eu-central-1_pool
 
 @pytest.fixture
 def gateway(tiny_app: Any) -> Iterator[httpx.Client]:
-    with started() as client:
+    with serving({}) as client:
         yield client
 
 
@@ -33,19 +33,26 @@ def running_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(directory)
         patched.setenv("PYTHONPATH", str(ROOT))
-        with started() as client:
+        with serving({}) as client:
             yield client
 
 
+@pytest.fixture
+def impatient(tiny_app: Any) -> Iterator[httpx.Client]:
+    """A gateway that waits for a request no longer than half a second."""
+    with serving({"REQUEST_SECONDS": "0.5"}) as client:
+        yield client
+
+
 @contextmanager
-def started() -> Iterator[httpx.Client]:
-    """In the current directory."""
+def serving(settings: dict[str, str]) -> Iterator[httpx.Client]:
+    """A gateway for the app in the current directory."""
     port = free_port()
     listener = supervisor.listener(port)
     reading, writing = os.pipe()
     descriptors = (listener.fileno(), writing)
     command = [sys.executable, "-m", "local.gateway", *map(str, (*descriptors, 2))]
-    environment = os.environ | {"USER_POOL_ARN": POOL, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    environment = os.environ | {"USER_POOL_ARN": POOL, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"} | settings
     process = subprocess.Popen(command, pass_fds=descriptors, env=environment)
     os.close(writing)
     assert os.read(reading, 1000) == b"\n"
@@ -57,7 +64,7 @@ def started() -> Iterator[httpx.Client]:
 
 
 def _assert_problem(response: httpx.Response, kind: str) -> None:
-    status, slug, title, detail = GATEWAY_RESPONSES[kind]
+    status, slug, title, detail = (GATEWAY_RESPONSES | LOCAL_GATEWAY_RESPONSES)[kind]
     assert response.status_code == status
     assert response.headers["Content-Type"] == "application/problem+json"
     assert response.headers["Access-Control-Allow-Origin"] == "https://example.org"
@@ -173,3 +180,54 @@ def test_a_request_of_http_1_0_without_a_host_is_refused(running_gateway: httpx.
     with socket.create_connection((running_gateway.base_url.host, running_gateway.base_url.port)) as connection:
         connection.sendall(b"GET /docs HTTP/1.0\r\n\r\n")
         assert connection.recv(12) == b"HTTP/1.1 400"
+
+
+HEAD = b"POST /v1/event HTTP/1.1\r\nHost: HERE\r\n"
+STALLED = [
+    b"P",
+    HEAD,
+    HEAD + b"Content-Length: 5\r\n\r\n",
+    HEAD + b"Content-Length: 5\r\n\r\nabc",
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab",
+    HEAD + b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("sent", STALLED, ids=["line", "headers", "body", "half a body", "half a chunk", "expect"])
+def test_a_request_whose_rest_never_comes_is_refused_and_its_connection_closed(
+    impatient: httpx.Client, sent: bytes
+) -> None:
+    answer = _everything_said(impatient, sent)
+
+    head, _, body = answer.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n").partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    headers = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+    _assert_problem(httpx.Response(int(status.split()[1]), headers=headers, content=body), "REQUEST_TIMEOUT")
+    assert impatient.get("v1/event").status_code == 200
+
+
+def test_a_connection_on_which_nothing_comes_is_closed(impatient: httpx.Client) -> None:
+    assert _everything_said(impatient, b"") == b""
+
+
+def test_the_second_request_of_a_connection_is_not_waited_for_either(impatient: httpx.Client) -> None:
+    first = b"GET /v1/event HTTP/1.1\r\nHost: HERE\r\n\r\n"
+
+    answer = _everything_said(impatient, first + HEAD)
+
+    assert [answer.count(status) for status in (b"HTTP/1.1 200 ", b"HTTP/1.1 408 ")] == [1, 1]
+
+
+def test_a_request_that_came_in_time_may_take_longer(impatient: httpx.Client) -> None:
+    assert impatient.get("v1/pid/0.8").status_code == 200
+
+
+def _everything_said(client: httpx.Client, sent: bytes) -> bytes:
+    """Until the gateway closes the connection, for which it has some seconds. HERE is its own name."""
+    address = (client.base_url.host, client.base_url.port)
+    said = b""
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(sent.replace(b"HERE", client.base_url.netloc))
+        while more := connection.recv(4096):
+            said += more
+    return said

@@ -6,9 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -153,17 +153,40 @@ def test_a_killed_worker_costs_at_most_one_request(a_stack: Stack) -> None:
     assert len(victims) == 2
 
 
-def test_what_a_killed_worker_had_begun_is_done_once_by_the_next_try(a_stack: Stack) -> None:
+@contextmanager
+def _before_the_commit(stack: Stack) -> Iterator[Callable[[], bool]]:
+    """The image is inserted, and the worker waits to keep its answer. What this gives says whether it does."""
+    with closing(psycopg2.connect(url := stack.description["database_url"])) as database:
+        database.cursor().execute("LOCK TABLE first_answers IN SHARE MODE")
+        yield lambda: _found(
+            url, "FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%first_answers%'"
+        )
+
+
+@contextmanager
+def _before_the_answer(stack: Stack) -> Iterator[Callable[[], bool]]:
+    """The change is committed, and the worker waits to write its access record."""
+    emulator = stack.one("-m local.run_ministack")
+    os.kill(emulator, signal.SIGSTOP)
+    try:
+        yield lambda: _found(stack.description["database_url"], "FROM images")
+    finally:
+        os.kill(emulator, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("waiting", [_before_the_commit, _before_the_answer])
+def test_what_a_killed_worker_had_done_is_done_once_by_the_next_try(
+    a_stack: Stack, waiting: Callable[[Stack], AbstractContextManager[Callable[[], bool]]]
+) -> None:
     a_stack.start()
     headers, body = {"Idempotency-Key": "k"}, {"filename": "a.dcm", "size": 1, "tags": ["ct"]}
     workers = [pid for pid, line in a_stack.processes().items() if "local.worker" in line]
 
     with a_stack.client() as client, ThreadPoolExecutor() as threads:
-        client.post("tags", json={"name": "ct"}).raise_for_status()
-        with closing(psycopg2.connect(url := a_stack.description["database_url"])) as database:
-            database.cursor().execute("SELECT FROM tags FOR UPDATE")
+        client.get("tags").raise_for_status()
+        with waiting(a_stack) as is_there:
             first = threads.submit(client.post, "images", json=body, headers=headers)
-            eventually(lambda: _waits_for_a_lock(url), of="the first try at work")
+            eventually(is_there, of="the first try, done and waiting")
             for pid in workers:
                 os.kill(pid, signal.SIGKILL)
             assert first.result().status_code == 502
@@ -175,9 +198,9 @@ def test_what_a_killed_worker_had_begun_is_done_once_by_the_next_try(a_stack: St
     assert [image["id"] for image in listed] == [second.json()["id"]]
 
 
-def _waits_for_a_lock(url: str) -> bool:
+def _found(url: str, what: str) -> bool:
     with closing(psycopg2.connect(url)) as database, database.cursor() as cursor:
-        cursor.execute("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        cursor.execute(f"SELECT {what}")
         return bool(cursor.rowcount)
 
 

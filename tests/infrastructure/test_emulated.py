@@ -3,6 +3,10 @@
 Which claims the emulator cannot bear out, and what bears them out instead, stands in `emulated.DROPPED`.
 """
 
+import json
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,10 +17,13 @@ import psycopg2
 import pytest
 from botocore.exceptions import ClientError
 
+from infrastructure import resources
 from local import emulator
+from local.emulator import CREDENTIALS, REGION
 from local.state import free_port
 from local.tokens import machine_token
-from tests.conftest import eventually
+from tests.conftest import ROOT, eventually
+from tests.guides.snippets import blocks, run_in, shows
 from tests.infrastructure import emulated, test_template
 from tests.infrastructure.emulated import Cloud
 from tests.infrastructure.template import Template
@@ -64,15 +71,30 @@ def api(cloud: Cloud) -> str:
 
 @pytest.fixture(scope="module")
 def token(cloud: Cloud) -> Callable[[str], str]:
-    """A machine's, with this scope."""
-    pool, client = cloud.outputs["UserPoolId"], cloud.outputs["MachineClientId"]
+    """Of the machine client with least permission, with this scope."""
+    machines = {name: machine_client(cloud, name) for name in resources.MACHINE_SCOPES}
+    stack = {"token_url": f"{cloud.url}/oauth2/token", "machines": machines}
+    return lambda scope: machine_token(stack, [f"tagged-image-manager/{scope}"])
+
+
+def machine_client(cloud: Cloud, permission: str) -> dict[str, str]:
+    pool, client = cloud.outputs["UserPoolId"], cloud.outputs[f"Machine{permission.title()}ClientId"]
     described = cloud.client("cognito-idp").describe_user_pool_client(UserPoolId=pool, ClientId=client)
-    machine = {
-        "token_url": f"{cloud.url}/oauth2/token",
-        "machine_client_id": client,
-        "machine_client_secret": described["UserPoolClient"]["ClientSecret"],
-    }
-    return lambda scope: machine_token(machine, [f"tagged-image-manager/{scope}"])
+    return {"client_id": client, "client_secret": described["UserPoolClient"]["ClientSecret"]}
+
+
+@pytest.mark.parametrize("scope", resources.SCOPES)
+@pytest.mark.parametrize("permission", resources.MACHINE_SCOPES)
+def test_a_deployed_machine_client_gets_only_the_scopes_of_its_permission(
+    cloud: Cloud, permission: str, scope: str
+) -> None:
+    machine = machine_client(cloud, permission)
+    form = {"grant_type": "client_credentials", "scope": f"tagged-image-manager/{scope}"}
+
+    answer = httpx.post(f"{cloud.url}/oauth2/token", data=form, auth=(machine["client_id"], machine["client_secret"]))
+
+    permitted = ["read", "write", "admin"].index(scope) <= ["read", "write", "admin"].index(permission)
+    assert answer.status_code == (200 if permitted else 400)
 
 
 def deeds(cloud: Cloud, dev: Template) -> dict[str, tuple[str, str, dict[str, Any]]]:
@@ -202,6 +224,156 @@ def test_no_route_takes_a_request_without_a_token_or_with_a_forged_one(api: str,
         for headers in ({}, {"Authorization": "Bearer eyJhbGciOiJub25lIn0.e30."}):
             answer = httpx.request(method, api + path.format(image_id=1, tag_id=1, name="x"), headers=headers)
             assert answer.status_code == 401, route
+
+
+PASSWORD = "Only-for-this-test-1"
+
+
+@pytest.fixture(scope="module")
+def person(cloud: Cloud) -> str:
+    """The name of a viewer in the deployed pool."""
+    cognito, pool, name = cloud.client("cognito-idp"), cloud.outputs["UserPoolId"], "viewer"
+    cognito.admin_create_user(UserPoolId=pool, Username=name, MessageAction="SUPPRESS")
+    cognito.admin_set_user_password(UserPoolId=pool, Username=name, Password=PASSWORD, Permanent=True)
+    cognito.admin_add_user_to_group(UserPoolId=pool, Username=name, GroupName="viewers")
+    return name
+
+
+@pytest.mark.usefixtures("migrated", "person")
+@pytest.mark.parametrize("language", ["python", "javascript"])
+def test_the_sign_in_of_the_guide_works_with_the_deployed_client(
+    cloud: Cloud, dev: Template, api: str, language: str
+) -> None:
+    """SRP in Python, the hosted page in JavaScript."""
+    browser = cloud.outputs["BrowserClientId"]
+    (callback,) = dev.resources[client_of_browsers(dev)]["Properties"]["CallbackURLs"]
+    environment = {
+        "POOL": cloud.url,
+        "POOL_ID": cloud.outputs["UserPoolId"],
+        "CLIENT_ID": browser,
+        "CALLBACK": callback,
+        "PASSWORD": PASSWORD,
+    }
+    guide = (ROOT / "design-docs" / "guides" / "authenticating.md").read_text().replace("http://127.0.0.1:8000/v1", api)
+    shown = guide.replace("http://127.0.0.1:8000/", callback)
+    of_language = [block for block in blocks(shown) if block.language == language]
+
+    assert len(of_language) >= 2
+    for block, printed in run_in(of_language, environment):
+        assert block.output is not None
+        assert shows(block.output, printed), printed
+
+
+def client_of_browsers(template: Template) -> str:
+    clients = template.of_type("AWS::Cognito::UserPoolClient").items()
+    (name,) = [name for name, one in clients if not one["GenerateSecret"]]
+    return name
+
+
+def test_the_deployed_client_refuses_a_password_that_is_sent(cloud: Cloud, person: str) -> None:
+    with pytest.raises(ClientError, match="USER_PASSWORD_AUTH flow not enabled"):
+        cloud.client("cognito-idp").initiate_auth(
+            ClientId=cloud.outputs["BrowserClientId"],
+            AuthFlow="USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": person, "PASSWORD": PASSWORD},
+        )
+
+
+def test_the_deployed_client_is_set_up_as_the_template_says(cloud: Cloud, dev: Template) -> None:
+    """So that what is tried with it is tried with the one that AWS would make."""
+    template = dev.resources[client_of_browsers(dev)]["Properties"]
+    described = cloud.client("cognito-idp").describe_user_pool_client(
+        UserPoolId=cloud.outputs["UserPoolId"], ClientId=cloud.outputs["BrowserClientId"]
+    )["UserPoolClient"]
+
+    assert sorted(template["ExplicitAuthFlows"]) == ["ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH"]
+    for name in ("ExplicitAuthFlows", "AllowedOAuthFlows", "CallbackURLs", "SupportedIdentityProviders"):
+        assert sorted(described[name]) == sorted(template[name]), name
+    assert "ClientSecret" not in described
+
+
+def dead_letters(cloud: Cloud) -> str:
+    return cloud.outputs["DeadLettersRecordStorageEvent"]
+
+
+def send(cloud: Cloud, event: dict[str, Any]) -> None:
+    cloud.client("sqs").send_message(QueueUrl=dead_letters(cloud), MessageBody=json.dumps(event))
+
+
+def invoke_again(cloud: Cloud, function: str) -> subprocess.CompletedProcess[str]:
+    environment = (
+        os.environ
+        | {"AWS_ENDPOINT_URL": cloud.url, "AWS_DEFAULT_REGION": REGION}
+        | {name.upper(): value for name, value in CREDENTIALS.items()}
+    )
+    command = [sys.executable, "-m", "infrastructure.invoke_again", "--stage", "dev", "--function", function]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_dead_letter_is_gone_once_the_function_has_accepted_it(cloud: Cloud, registered: int, database: str) -> None:
+    """The object was there before its image: the event that S3 sends finds no image."""
+    event = storage_event(cloud)
+
+    assert status_of(database, registered) == "pending"
+    send(cloud, event)
+    done = invoke_again(cloud, "record_storage_event")
+
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1 dead letters, of which 0 failed again.")
+    assert status_of(database, registered) == "present"
+    assert messages_in(cloud) == 0
+
+
+def test_a_dead_letter_that_fails_again_stays_and_does_not_keep_others_waiting(
+    cloud: Cloud, registered: int, database: str
+) -> None:
+    for event in ({"Records": "none"}, storage_event(cloud)):
+        send(cloud, event)
+
+    done = invoke_again(cloud, "record_storage_event")
+
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "2 dead letters, of which 1 failed again.")
+    assert status_of(database, registered) == "present"
+    assert messages_in(cloud) == 1
+    cloud.client("sqs").purge_queue(QueueUrl=dead_letters(cloud))
+
+
+def test_a_function_that_a_queue_feeds_is_not_invoked_again(cloud: Cloud) -> None:
+    done = invoke_again(cloud, "inspect")
+
+    assert done.returncode == 1
+    assert "inspect has no dead letters to invoke it with" in done.stderr
+
+
+def storage_event(cloud: Cloud) -> dict[str, Any]:
+    """As S3 sends it for the file of the image that is registered."""
+    bucket, key = cloud.outputs["ImageBucket"], "images/2026-11-24/emulated"
+    stored = cloud.client("s3").head_object(Bucket=bucket, Key=key)
+    described = {"key": key, "size": 4, "eTag": stored["ETag"].strip('"'), "sequencer": "00AA"}
+    record = {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": REGION,
+        "eventTime": "2026-11-24T00:00:00.000Z",
+        "eventName": "ObjectCreated:Put",
+        "s3": {"bucket": {"name": bucket}, "object": described},
+    }
+    return {"Records": [record]}
+
+
+def status_of(database: str, image_id: int) -> str:
+    connection = psycopg2.connect(database)
+    cursor = connection.cursor()
+    cursor.execute("SELECT status FROM images WHERE id = %s", (image_id,))
+    status: str = cursor.fetchone()[0]
+    connection.close()
+    return status
+
+
+def messages_in(cloud: Cloud) -> int:
+    attributes = cloud.client("sqs").get_queue_attributes(
+        QueueUrl=dead_letters(cloud), AttributeNames=["ApproximateNumberOfMessages"]
+    )["Attributes"]
+    return int(attributes["ApproximateNumberOfMessages"])
 
 
 def test_an_id_token_is_not_an_access_token(cloud: Cloud, api: str) -> None:

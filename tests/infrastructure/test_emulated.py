@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -310,29 +311,57 @@ def invoke_again(cloud: Cloud, function: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_a_dead_letter_is_gone_once_the_function_has_accepted_it(cloud: Cloud, registered: int, database: str) -> None:
-    """The object was there before its image: the event that S3 sends finds no image."""
-    event = storage_event(cloud)
+@pytest.fixture
+def vanished(migrated: None, database: str) -> tuple[int, str]:
+    """The id and key of an image that counts as present and has no file in the bucket, so that S3 sends no event."""
+    key = f"images/2026-11-24/{uuid.uuid4()}"
+    connection = psycopg2.connect(database)
+    cursor = connection.cursor()
+    cursor.execute(
+        "INSERT INTO images (created_by, filename, content_type, size, object_key, status, metadata, attributes,"
+        " uploaded_at) VALUES ('ann', 'a.dcm', 'application/dicom', 4, %s, 'present', '{}', '{}', now()) RETURNING id",
+        (key,),
+    )
+    image_id: int = cursor.fetchone()[0]
+    connection.commit()
+    connection.close()
+    return image_id, key
 
-    assert status_of(database, registered) == "pending"
-    send(cloud, event)
+
+def removed(key: str) -> dict[str, Any]:
+    """The part of S3's event that the function reads."""
+    described = {"key": key, "sequencer": "00AA"}
+    record = {"eventSource": "aws:s3", "eventName": "ObjectRemoved:Delete", "s3": {"object": described}}
+    return {"Records": [record]}
+
+
+def test_a_dead_letter_is_gone_once_the_function_has_accepted_it(
+    cloud: Cloud, vanished: tuple[int, str], database: str
+) -> None:
+    image_id, key = vanished
+    send(cloud, removed(key))
+    assert status_of(database, image_id) == "present"
+
     done = invoke_again(cloud, "record_storage_event")
 
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1 dead letters, of which 0 failed again.")
-    assert status_of(database, registered) == "present"
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "1 dead letters, of which 0 failed again."
+    assert status_of(database, image_id) == "missing"
     assert messages_in(cloud) == 0
 
 
 def test_a_dead_letter_that_fails_again_stays_and_does_not_keep_others_waiting(
-    cloud: Cloud, registered: int, database: str
+    cloud: Cloud, vanished: tuple[int, str], database: str
 ) -> None:
-    for event in ({"Records": "none"}, storage_event(cloud)):
+    image_id, key = vanished
+    for event in ({"Records": [{"eventName": "nonsense"}]}, removed(key)):
         send(cloud, event)
 
     done = invoke_again(cloud, "record_storage_event")
 
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "2 dead letters, of which 1 failed again.")
-    assert status_of(database, registered) == "present"
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.splitlines()[-1] == "2 dead letters, of which 1 failed again."
+    assert status_of(database, image_id) == "missing"
     assert messages_in(cloud) == 1
     cloud.client("sqs").purge_queue(QueueUrl=dead_letters(cloud))
 
@@ -342,22 +371,6 @@ def test_a_function_that_a_queue_feeds_is_not_invoked_again(cloud: Cloud) -> Non
 
     assert done.returncode == 1
     assert "inspect has no dead letters to invoke it with" in done.stderr
-
-
-def storage_event(cloud: Cloud) -> dict[str, Any]:
-    """As S3 sends it for the file of the image that is registered."""
-    bucket, key = cloud.outputs["ImageBucket"], "images/2026-11-24/emulated"
-    stored = cloud.client("s3").head_object(Bucket=bucket, Key=key)
-    described = {"key": key, "size": 4, "eTag": stored["ETag"].strip('"'), "sequencer": "00AA"}
-    record = {
-        "eventVersion": "2.1",
-        "eventSource": "aws:s3",
-        "awsRegion": REGION,
-        "eventTime": "2026-11-24T00:00:00.000Z",
-        "eventName": "ObjectCreated:Put",
-        "s3": {"bucket": {"name": bucket}, "object": described},
-    }
-    return {"Records": [record]}
 
 
 def status_of(database: str, image_id: int) -> str:

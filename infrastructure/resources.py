@@ -22,6 +22,9 @@ SCOPES = {
     "write": "Add and change images and tags",
     "admin": "Everything, and the access log",
 }
+MACHINE_SCOPES = {"read": ("read",), "write": ("read", "write"), "admin": ("read", "write", "admin")}
+"""The scopes that a machine client may request, by the permission of the client. Cognito grants any scope that is
+registered with a client, so a secret is worth the highest of them: each permission has a client of its own."""
 GROUPS = ("viewers", "editors", "admins")
 
 STORAGE_EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")

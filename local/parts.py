@@ -14,7 +14,7 @@ from infrastructure.resources import STAGE
 from local import ROOT, Trouble, children, emulator, environment, postgres
 from local.state import State, free_port
 
-_IDS = ("user_pool_id", "client_id", "machine_client_id")
+_IDS = ("user_pool_id", "client_id", "machines")
 _MIGRATE = "from chalicelib.database import migrations; migrations.upgrade()"
 _REFUSED = "chalicelib.database.catalog.SchemaError: "
 """With this begins the last line of a migration that refuses the database."""

@@ -178,7 +178,7 @@ def test_a_megabyte_of_headers_is_refused_too(stack: dict[str, Any], headers: He
 
 @pytest.fixture(scope="module")
 def strict_stack() -> Iterator[dict[str, Any]]:
-    """Lets each caller make five requests, and then one a minute."""
+    """Lets each caller make five requests in five minutes."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("REQUESTS_PER_CALLER", "5")
         with running_stack() as description:
@@ -198,7 +198,7 @@ def test_who_asks_too_often_waits_and_nobody_else_does(strict_stack: dict[str, A
 
         assert statuses == [200] * 5
         assert assert_problem(refused, 429)["type"].endswith("too-many-requests")
-        assert 50 < int(refused.headers["Retry-After"]) <= 60
+        assert 200 < int(refused.headers["Retry-After"]) <= 301
         assert others == [200, 401, 404]
         assert again.status_code == 429
         assert viewer.get("/tags", params={"match": unique}).json()["results"] == [], "it was refused, and done"

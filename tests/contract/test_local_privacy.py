@@ -147,7 +147,7 @@ def test_a_search_for_leaks_finds_each_kind_of_them(tmp_path: Path) -> None:
     state = tmp_path / "state"
     (state / "logs").mkdir(parents=True)
     (state / "secrets.json").write_text(json.dumps({"editor": "pass.word"}))
-    (state / "stack.json").write_text(json.dumps({"machine_client_secret": "machine+secret"}))
+    (state / "stack.json").write_text(json.dumps({"machines": {"read": {"client_secret": "machine+secret"}}}))
     bad = ["Bearer x", "eyJhbGciOiJSUzI1NiJ9.e30.x", "?X-Amz-Signature=0", f"a {MARK}", "pass.word", "machine+secret"]
     good = ["passXword", '{"message": "request", "path": "/v1/images/7/tags/{name}"}', "bearer: nobody"]
     (state / "logs" / "service.log").write_text("\n".join([*good, *bad]))

@@ -96,21 +96,25 @@ def test_a_request_that_the_access_log_missed_is_marked_and_counted(log: list[di
     assert counted == 1
 
 
-def test_every_setting_is_in_the_table_with_its_default() -> None:
+def test_every_setting_is_in_the_table_as_required_or_with_its_default() -> None:
     section = GUIDE.partition("## Settings")[2].partition("\n## ")[0]
-    told = dict(re.findall(r"^\| `([A-Z_]+)` \| (?:`(.*?)` )?\|", section, re.MULTILINE))
+    told = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| \S", section, re.MULTILINE))
 
     assert told == {name.upper(): _default(field) for name, field in Settings.model_fields.items()}
 
 
 def _default(field: FieldInfo) -> str:
-    """As one would write it into the environment."""
-    if field.is_required() or field.default is None:
-        return ""
+    """As the table has it: what one would write into the environment, in backquotes, or a word."""
+    if field.is_required():
+        return "required"
     match field.default:
+        case None:
+            return "none"
+        case "" | ():
+            return "empty"
         case bool():
-            return str(field.default).lower()
+            return f"`{str(field.default).lower()}`"
         case tuple():
-            return ",".join(field.default)
+            return f"`{','.join(field.default)}`"
         case _:
-            return str(field.default)
+            return f"`{field.default}`"

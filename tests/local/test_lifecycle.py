@@ -250,7 +250,7 @@ def test_a_directory_of_a_version_without_an_access_key_keeps_its_files_and_gets
         assert client.get("images").status_code == 200
 
 
-@pytest.mark.parametrize("user", ["editor", "machine"])
+@pytest.mark.parametrize("user", ["editor", "machine", "machine-read", "machine-admin"])
 def test_a_token_is_all_that_the_token_command_prints(running: Stack, user: str) -> None:
     printed = _token_command(running, user)
 
@@ -263,7 +263,8 @@ def test_the_token_command_says_that_there_is_no_such_user(running: Stack) -> No
     unknown = _token_command(running, "nobody")
 
     assert (unknown.returncode, unknown.stdout) == (1, "")
-    assert unknown.stderr == "There is no user 'nobody'; there are editor, viewer, admin, newcomer and machine.\n"
+    known = "editor, viewer, admin, newcomer, machine-read, machine, machine-admin"
+    assert unknown.stderr == f"There is no user 'nobody'; there are {known}.\n"
 
 
 def test_the_token_command_says_that_nothing_runs(a_stack: Stack) -> None:

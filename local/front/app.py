@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local.front import rules, signatures
+from local.front.bodies import Body, Receive, Send, replayed, watched, whole
 from local.front.head import Head
 from local.front.keys import Keys
 from local.front.payloads import Chain, Chunked, Payload, Unsigned, Whole
@@ -15,13 +16,7 @@ from local.front.refusals import Refused, answer
 from local.front.rules import Rules
 from local.front.signatures import Signature
 
-Message = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 App = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
-
-_LARGEST_CALL = 20_000_000
-"""Bytes of a body that has to be read before its signature can be checked; no object of S3 is one."""
 
 _STREAMS = {
     "STREAMING-UNSIGNED-PAYLOAD-TRAILER": (False, True),
@@ -69,9 +64,9 @@ class Front:
             return receive
         if self.rules.is_sign_in(head):
             service_of_request.set("cognito-idp")
-            body = await _whole(receive)
+            body = await whole(receive)
             rules.check_proof(head, body)
-            return _replayed(body, receive)
+            return replayed(body, receive)
         if head.is_query_signed:
             return self._presigned(head, receive)
         if head.origin:
@@ -103,13 +98,13 @@ class Front:
         declared = head.header("x-amz-content-sha256")
         if signature.service == "s3":
             secret = self._check(head, signature, declared)
-            return _watched(_payload(head, signature, declared, secret), receive)
-        body = await _whole(receive)
+            return watched(_payload(head, signature, declared, secret), receive)
+        body = await whole(receive)
         hashed = hashlib.sha256(body).hexdigest()
         if declared not in ("", hashed):
             raise Refused(400, "XAmzContentSHA256Mismatch", "The body does not have the hash in x-amz-content-sha256.")
         self._check(head, signature, hashed)
-        return _replayed(body, receive)
+        return replayed(body, receive)
 
     def _check(self, head: Head, signature: Signature, payload: str) -> str:
         """Gives the secret that the signature was made with. Raises Refused."""
@@ -120,7 +115,7 @@ class Front:
         service_of_request.set(None if signature.service == "apigateway" else signature.service)
         return secret
 
-    async def _refuse(self, head: Head, refusal: Refused, body_of: "Body", send: Send) -> None:
+    async def _refuse(self, head: Head, refusal: Refused, body_of: Body, send: Send) -> None:
         if "expect" not in head.headers:
             await body_of.drain()  # a client that still sends would not read the answer
         target, content_type = ("".join(head.headers.get(name, [])) for name in ("x-amz-target", "content-type"))
@@ -132,23 +127,6 @@ class Front:
         await send({"type": "http.response.body", "body": b"" if head.method == "HEAD" else body})
 
 
-class Body:
-    """What the client sends, and whether all of it has come."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._ended = False
-
-    async def __call__(self) -> Message:
-        message = await self._receive()
-        self._ended = not message.get("more_body", False)
-        return message
-
-    async def drain(self) -> None:
-        while not self._ended:
-            await self()
-
-
 def _payload(head: Head, signature: Signature, declared: str, secret: str) -> Payload:
     if declared == signatures.UNSIGNED:
         return Unsigned()
@@ -158,36 +136,3 @@ def _payload(head: Head, signature: Signature, declared: str, secret: str) -> Pa
         chain = Chain(signature.key(secret), signature, signature.value) if signed else None
         return Chunked(chain, frozenset(name.strip() for name in names), signed_trailer=signed and trailer)
     return Whole(declared)
-
-
-async def _whole(receive: Receive) -> bytes:
-    body = bytearray()
-    more = True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > _LARGEST_CALL:
-            raise Refused(413, "RequestEntityTooLarge", "The body of a call may have at most 20 MB.")
-    return bytes(body)
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    messages = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def next_message() -> Message:
-        return messages.pop() if messages else await receive()
-
-    return next_message
-
-
-def _watched(payload: Payload, receive: Receive) -> Receive:
-    async def next_message() -> Message:
-        message = await receive()
-        if message["type"] == "http.request":
-            payload.feed(message.get("body", b""))
-            if not message.get("more_body", False):
-                payload.finish()
-        return message
-
-    return next_message

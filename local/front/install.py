@@ -6,7 +6,7 @@ from typing import Any
 from local.front import keys
 from local.front.app import Front, service_of_request
 from local.front.head import Head
-from local.front.rules import Rules
+from local.front.rules import Rules, bucket_of
 
 
 def install(emulator: Any) -> None:
@@ -32,5 +32,5 @@ def _headers_for_page(head: Head) -> dict[str, str]:
     from ministack.services import s3  # noqa: PLC0415  only now that the emulator has set itself up
 
     headers = {name: values[0] for name, values in head.headers.items()}
-    found: dict[str, str] = s3.cors_response_headers(head.path.split("/")[1], head.method, headers)
+    found: dict[str, str] = s3.cors_response_headers(bucket_of(head.path), head.method, headers)
     return found

@@ -94,8 +94,12 @@ class Rules:
 
     @staticmethod
     def is_bucket(path: str) -> bool:
-        bucket = path.split("/")[1]
+        bucket = bucket_of(path)
         return _BUCKET.fullmatch(bucket) is not None and bucket not in _NO_BUCKETS
+
+
+def bucket_of(path: str) -> str:
+    return path[1:].partition("/")[0]
 
 
 def check_proof(head: Head, body: bytes) -> None:
@@ -104,9 +108,10 @@ def check_proof(head: Head, body: bytes) -> None:
     field, allowed = _PROOFS[operation]
     try:
         content = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
-    if "content-encoding" in head.headers or not isinstance(content, dict) or content.get(field) not in allowed:
+    named = content.get(field) if isinstance(content, dict) else None
+    if "content-encoding" in head.headers or not isinstance(named, str) or named not in allowed:
         wanted = ", ".join(sorted(allowed))
         raise Refused(400, "InvalidParameterException", f"{operation} must be JSON with {field} one of {wanted}.")
 

@@ -1,0 +1,67 @@
+"""Bodies on their way from the client to the emulator."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from local.front.payloads import Payload
+from local.front.refusals import Refused
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+_LARGEST_CALL = 20_000_000
+"""Bytes of a body that has to be read before its signature can be checked; no object of S3 is one."""
+
+
+class Body:
+    """What the client sends, and whether all of it has come."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._ended = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._ended = not message.get("more_body", False)
+        return message
+
+    async def drain(self) -> None:
+        while not self._ended:
+            await self()
+
+
+async def whole(receive: Receive) -> bytes:
+    """Reads a body that has to be known before its signature can be checked. Raises Refused for one too large."""
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > _LARGEST_CALL:
+            raise Refused(413, "RequestEntityTooLarge", "The body of a call may have at most 20 MB.")
+    return bytes(body)
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """Gives the body that was read, and then what comes after it."""
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def next_message() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return next_message
+
+
+def watched(payload: Payload, receive: Receive) -> Receive:
+    """Gives each piece on once it is checked; the last one raises Refused when the whole is not what was signed."""
+
+    async def next_message() -> Message:
+        message = await receive()
+        if message["type"] == "http.request":
+            payload.feed(message.get("body", b""))
+            if not message.get("more_body", False):
+                payload.finish()
+        return message
+
+    return next_message

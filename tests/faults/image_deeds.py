@@ -73,10 +73,9 @@ class ImageDeeds:
             self._changed(image, reply, lambda state: state._replace(binned=True), *expected)
 
     def _came_too_late(self, reply: Reply) -> bool:
-        """By a clock that had leapt, which answered the one try. The image has to be in the bin as before."""
+        """By a clock that had leapt. The image has to be in the bin as before: one that was restored is not a 404."""
         leapt = "month ahead" in self._caller.timeline.fault_at(reply.at)
-        refused = reply.response is not None and reply.response.status_code == 404
-        return leapt and refused and reply.tries == 1
+        return leapt and reply.response is not None and reply.response.status_code == 404
 
     def look(self) -> None:
         if (image := self._an_image(binned=None)) is not None:

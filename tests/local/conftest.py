@@ -107,7 +107,7 @@ class Stack:
     def end(self, with_signal: signal.Signals) -> int:
         assert self.process is not None
         self.process.send_signal(with_signal)
-        return self.process.wait(20)
+        return self.process.wait(60)  # each of six parts has ten seconds to end
 
     def stop(self) -> None:
         """If it runs. Its logs are looked through for what no log may hold."""

@@ -14,7 +14,7 @@ from infrastructure.resources import STAGE
 from local import ROOT, Trouble, children, emulator, environment, postgres
 from local.state import State, free_port
 
-_IDS = ("user_pool_id", "client_id", "machine_client_id")
+_IDS = ("user_pool_id", "client_id", "machines")
 _MIGRATE = "from chalicelib.database import migrations; migrations.upgrade()"
 _REFUSED = "chalicelib.database.catalog.SchemaError: "
 """With this begins the last line of a migration that refuses the database."""
@@ -30,6 +30,7 @@ class Parts:
         self._lock = lock
         self._postgres_directory = state.directory / "postgres"
         self._secrets = state.secrets()
+        self._credentials = state.credentials()
         self._stack = state.stack()
         self._ports = {
             "postgres": free_port(_port(self._stack.get("database_url"))),
@@ -94,7 +95,9 @@ class Parts:
 
     def _start_emulator(self) -> None:
         directory, log = self._state.directory / "emulator", self._state.log("emulator")
-        self._emulator = emulator.start(directory, self._ports["emulator"], log, keep_open=(self._lock,))
+        self._emulator = emulator.start(
+            directory, self._ports["emulator"], log, self._credentials, keep_open=(self._lock,)
+        )
         self.processes["emulator"] = self._emulator.process
 
     def _provision(self) -> bool:
@@ -102,7 +105,7 @@ class Parts:
         from local import provisioning  # noqa: PLC0415  boto3 takes its time, during which the emulator starts
 
         before = self._stack
-        clients = provisioning.Clients(self._emulator.url)
+        clients = provisioning.Clients(self._emulator.url, self._credentials)
         self._emulator.wait_until_ready()
         callback = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
         made = provisioning.provision(clients, self._emulator.url, self._secrets, callback)
@@ -120,6 +123,7 @@ class Parts:
         return {
             "api_url": f"http://127.0.0.1:{self._listener.getsockname()[1]}/{STAGE}",
             "database_url": self._postgres.url,
+            **self._credentials,
             "identifier_key": self._secrets["identifiers"],
             "log": str(self._state.service_log),
             "pid": os.getpid(),
@@ -137,7 +141,7 @@ class Parts:
     def _migration(self) -> subprocess.Popen[bytes]:
         """Runs beside the emulator's start, so the pool may have no id yet; nothing here asks for it."""
         known = {"user_pool_id": "unknown", "region": emulator.REGION, "aws_endpoint_url": self._emulator.url}
-        names = {"bucket": "unknown", "access_log_table": "unknown", "inspection_queue": "", **emulator.CREDENTIALS}
+        names = {"bucket": "unknown", "access_log_table": "unknown", "inspection_queue": ""}
         return self._python(["-c", _MIGRATE], self._state.log("migration"), names | known | self._addresses())
 
     def _finish(self, migration: subprocess.Popen[bytes]) -> None:

@@ -6,11 +6,13 @@ import os
 import random
 import secrets
 import socket
+import string
 import time
 from pathlib import Path
 from typing import Any
 
 from local import Trouble
+from local.disk_changes import sync_directory
 
 _PORTS = range(20_000, 32_768)
 """Linux begins with outgoing connections behind these."""
@@ -84,8 +86,8 @@ class State:
         write_privately(self.stack_file, json.dumps(stack, indent=2) + "\n")
 
     def secrets(self) -> dict[str, str]:
-        """Returns the passwords of the database and of the users, and the key to the hashes of identifiers; each is
-        made once. Raises Trouble when the file cannot be read."""
+        """Return the passwords of the database and of the users, the key to the hashes of identifiers, and the access
+        key of the emulator; each is made once. Raises Trouble when the file cannot be read."""
         file = self.directory / "secrets.json"
         try:
             known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
@@ -93,10 +95,21 @@ class State:
             raise Trouble(f"{file.name} in {self.directory} is not valid JSON. Restore that file.") from None
         # Cognito's default policy wants every kind of character.
         made = {name: f"{secrets.token_urlsafe(18)}-aA1" for name in ("database", "identifiers", *USERS)}
+        made |= random_credentials()
         if missing := made.keys() - known.keys():
             known |= {name: made[name] for name in missing}
             write_privately(file, json.dumps(known, indent=2) + "\n")
         return known
+
+    def credentials(self) -> dict[str, str]:
+        """The access key of the emulator, by the names that boto3 gives its parts."""
+        return {name: value for name, value in self.secrets().items() if name.startswith("aws_")}
+
+
+def random_credentials() -> dict[str, str]:
+    """An access key of the form that AWS gives them."""
+    letters = "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
+    return {"aws_access_key_id": f"AKIA{letters}", "aws_secret_access_key": secrets.token_urlsafe(30)}
 
 
 def write_privately(file: Path, text: str) -> None:
@@ -108,6 +121,7 @@ def write_privately(file: Path, text: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     draft.replace(file)
+    sync_directory(file.parent)
 
 
 def free_port(preferred: int | None) -> int:

@@ -18,7 +18,7 @@ fields at fault, and `request_id`, also in the header `X-Request-Id`, finds the 
 
 
 def made() -> str:
-    every = problems.every()
+    every = problems.ordered([*problems.every(), *problems.of_local_gateway()])
     rows = "".join(f"| [`{each.slug}`](#{each.slug}) | {int(each.status)} | {each.title} |\n" for each in every)
     return INTRODUCTION + rows + "".join(map(_section, every))
 

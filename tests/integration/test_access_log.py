@@ -1,5 +1,6 @@
 """What the access-log table is sent, on moto, which stops at a megabyte as DynamoDB does; and going on without it."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -144,3 +145,18 @@ def test_a_table_that_cannot_be_written_is_said_to_be(table: Any) -> None:
 
     with pytest.raises(UndeliveredError, match="ResourceNotFound"):
         access_log.write(an_entry())
+
+
+def test_what_is_older_than_the_log_keeps_is_not_shown_even_before_dynamodb_deletes_it(table: Any) -> None:
+    """It does so within some days. Nor is the future asked for."""
+    now = int(time.time())
+    forgotten = now - settings().access_log_days * DAY - 60
+    for number, moment in enumerate((forgotten, forgotten + 120)):
+        access_log.write(an_entry(number, timestamp=moment))
+
+    period = service.kept(None, now + DAY)
+
+    assert ids(service.find(("by_user", "ann"), period, 10, None)) == ["request-001"]
+    assert period.end <= time.time()
+    assert service.kept(forgotten, None).start == period.start
+    assert service.kept(now - DAY, now - 60) == Period(now - DAY, now - 60)

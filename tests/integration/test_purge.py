@@ -23,6 +23,7 @@ from chalicelib.services import images, multipart, purging
 from chalicelib.services.multipart import PresignedParts
 from tests.builders import ADMIN, an_image
 from tests.conftest import eventually
+from tests.integration.metrics import counted
 from tests.integration.test_races import waiting
 
 DATA = b"DICM"
@@ -62,6 +63,10 @@ def versions(key: str) -> list[str]:
     return list(bucket._versions(key))
 
 
+def preview_of(key: str) -> str:
+    return storage.preview_key(key)
+
+
 def done(result: dict[str, int]) -> dict[str, int]:
     return {name: result[name] for name in NOTHING}
 
@@ -73,13 +78,15 @@ def test_an_image_whose_time_in_the_bin_is_over_goes_with_every_version_and_ever
         storage.put(key, DATA, "application/dicom")
     bucket.hide(key)
     storage.put(kept_key, DATA, "application/dicom")
+    for preview in (preview_of(key), preview_of(kept_key)):
+        clients.s3().put_object(Bucket=settings().image_bucket, Key=preview, Body=DATA)
     assert len(versions(key)) == 3
 
     assert done(purge.purge()) == NOTHING | {"purged": 1}
 
-    assert (row(committed, image_id), versions(key)) == (None, [])
+    assert (row(committed, image_id), versions(key), versions(preview_of(key))) == (None, [], [])
     assert row(committed, kept) is not None
-    assert len(versions(kept_key)) == 1
+    assert (len(versions(kept_key)), len(versions(preview_of(kept_key)))) == (1, 1)
     with Session(committed) as session:
         for links in (image_tags, untagged_images, binned_image_tags):
             assert not session.scalar(select(func.count()).where(links.c.image_id == image_id))
@@ -400,6 +407,18 @@ def test_after_a_leap_of_the_clock_an_object_that_no_image_has_is_reported_and_s
         assert purge.purge() == NOTHING | {"orphans_found": 1, "orphans_removed": removed}
 
 
+def test_an_object_that_got_its_image_since_it_was_listed_is_not_hidden(committed: Engine, prefix: str) -> None:
+    key = f"{prefix}late"
+    storage.put(key, DATA, "application/dicom")
+    (listed,), _ = bucket.listed("", 10)
+    an_old_image(committed, 0, in_bin=False, object_key=key)
+
+    with Session(committed) as session:
+        assert not purging.hide_orphan(session, listed)
+
+    assert storage.head(key) is not None
+
+
 def versions_by_kind(key: str) -> tuple[str, str]:
     """The delete marker, and the version below."""
     answer = clients.s3().list_object_versions(Bucket=settings().image_bucket, Prefix=key)
@@ -407,8 +426,13 @@ def versions_by_kind(key: str) -> tuple[str, str]:
 
 
 def test_a_wrong_database_costs_the_bucket_no_more_than_so_many_objects_a_run(
-    committed: Engine, prefix: str, aged: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
+    committed: Engine,
+    prefix: str,
+    aged: Callable[[timedelta], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """And the metric counts them all, for its alarm."""
     monkeypatch.setattr(purge, "ORPHANS_A_RUN", 3)
     for number in range(5):
         storage.put(f"{prefix}{number}", DATA, "application/dicom")
@@ -417,6 +441,7 @@ def test_a_wrong_database_costs_the_bucket_no_more_than_so_many_objects_a_run(
     found = [purge.purge() for _ in range(3)]
 
     assert [(each["orphans_found"], each["orphans_removed"]) for each in found] == [(5, 3), (2, 2), (0, 0)]
+    assert counted(capsys, "OrphansFound") == [5, 2]
 
 
 def test_the_bucket_is_gone_through_in_turn(

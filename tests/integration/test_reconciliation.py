@@ -3,6 +3,7 @@
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from threading import Event
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from chalicelib.events import storage as events
 from chalicelib.services import uploads
 from tests.builders import an_image
 from tests.conftest import eventually
+from tests.integration.metrics import counted
 from tests.integration.test_races import waiting
 
 DATA = b"DICM"
@@ -50,16 +52,34 @@ def statuses(engine: Engine) -> list[str]:
         return list(connection.scalars(select(Image.status).order_by(Image.object_key)))
 
 
-def test_an_object_that_vanished_without_an_event_makes_its_image_missing(committed: Engine, prefix: str) -> None:
+def test_an_object_that_vanished_without_an_event_makes_its_image_missing(
+    committed: Engine, prefix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     kept, gone = f"{prefix}a", f"{prefix}b"
     put(kept)
     registered(committed, kept, gone, there=True)
 
     assert reconciliation.reconcile() == {"missing": 1}
+    assert counted(capsys, "ImagesHealed") == [1]
 
     assert statuses(committed) == ["present", "missing"]
     put(gone)
     assert reconciliation.reconcile() == {"present": 1}
+
+
+def test_images_whose_upload_urls_ended_long_ago_are_counted(
+    committed: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those that were registered two lifetimes of an upload URL ago, and wait; for their alarm."""
+    with Session(committed) as session, session.begin():
+        for id_ in (1, 2):
+            an_image(session, id=id_)
+        an_image(session)
+        an_image(session, id=3).deleted_at = datetime.now(UTC)
+
+    reconciliation.reconcile()
+
+    assert counted(capsys, "ImagesPendingLong") == [2]
 
 
 def test_where_all_is_well_nothing_is_done_and_nothing_said(
@@ -129,13 +149,15 @@ def test_a_slice_with_many_images_and_few_objects_is_bounded_too(
 
 
 def test_a_wrong_bucket_costs_no_more_than_so_many_images_a_run(
-    committed: Engine, prefix: str, monkeypatch: pytest.MonkeyPatch
+    committed: Engine, prefix: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """And the metric counts all that are found missing, for its alarm."""
     monkeypatch.setattr(reconciliation, "VANISHED_A_RUN", 3)
     keys = [f"{prefix}{number}" for number in range(5)]
     registered(committed, *keys, there=True)
 
     assert [reconciliation.reconcile() for _ in range(3)] == [{"missing": 3}, {"missing": 2}, {}]
+    assert counted(capsys, "ObjectsVanished")[0] == 5
 
     put(*keys)
     assert reconciliation.reconcile() == {"present": 5}

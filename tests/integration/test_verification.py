@@ -171,6 +171,22 @@ def test_the_reconciliation_claims_each_file_when_its_turn_has_come(
     assert sorted(claimed) == sorted([key] for key in ids)
 
 
+def test_a_file_that_cannot_be_read_holds_up_no_other(committed: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, *others = (f"images/2026-01-01/{number}{uuid.uuid4()}" for number in range(3))
+    ids = [put_together(committed, key) for key in (first, *others)]
+    read = contents.checksum_sha256
+
+    def failing(key: str, etag: str, size: int, until: float) -> str | None:
+        if key == first:
+            raise RuntimeError("not this one")
+        return read(key, etag, size, until)
+
+    monkeypatch.setattr(contents, "checksum_sha256", failing)
+
+    assert reconciliation.reconcile() == {"present": 2}
+    assert [image(committed, image_id).status for image_id in ids] == ["pending", "present", "present"]
+
+
 @pytest.mark.parametrize("ends", ["well", "badly"])
 def test_who_reads_beyond_their_claim_leaves_the_claim_of_who_came_after(
     committed: Engine, key: str, monkeypatch: pytest.MonkeyPatch, ends: str

@@ -330,7 +330,7 @@ def invoke_again(cloud: Cloud, function: str) -> subprocess.CompletedProcess[str
 
 
 @pytest.fixture
-def vanished(migrated: None, database: str) -> tuple[int, str]:
+def vanished(cloud: Cloud, migrated: None, database: str) -> Iterator[tuple[int, str]]:
     """The id and key of an image that counts as present and has no file in the bucket, so that S3 sends no event."""
     key = f"images/2026-11-24/{uuid.uuid4()}"
     connection = psycopg2.connect(database)
@@ -343,21 +343,21 @@ def vanished(migrated: None, database: str) -> tuple[int, str]:
     image_id: int = cursor.fetchone()[0]
     connection.commit()
     connection.close()
-    return image_id, key
+    yield image_id, key
+    cloud.client("sqs").purge_queue(QueueUrl=dead_letters(cloud))
 
 
-def removed(key: str) -> dict[str, Any]:
-    """The part of S3's event that the function reads."""
-    described = {"key": key, "sequencer": "00AA"}
-    record = {"eventSource": "aws:s3", "eventName": "ObjectRemoved:Delete", "s3": {"object": described}}
-    return {"Records": [record]}
+def removed(cloud: Cloud, key: str) -> dict[str, Any]:
+    """The part of S3's event that is read on the way."""
+    described = {"bucket": {"name": cloud.outputs["ImageBucket"]}, "object": {"key": key, "sequencer": "00AA"}}
+    return {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectRemoved:Delete", "s3": described}]}
 
 
 def test_a_dead_letter_is_gone_once_the_function_has_accepted_it(
     cloud: Cloud, vanished: tuple[int, str], database: str
 ) -> None:
     image_id, key = vanished
-    send(cloud, removed(key))
+    send(cloud, removed(cloud, key))
     assert status_of(database, image_id) == "present"
 
     done = invoke_again(cloud, "record_storage_event")
@@ -372,7 +372,7 @@ def test_a_dead_letter_that_fails_again_stays_and_does_not_keep_others_waiting(
     cloud: Cloud, vanished: tuple[int, str], database: str
 ) -> None:
     image_id, key = vanished
-    for event in ({"Records": [{"eventName": "nonsense"}]}, removed(key)):
+    for event in ({"Records": [{"eventName": "nonsense"}]}, removed(cloud, key)):
         send(cloud, event)
 
     done = invoke_again(cloud, "record_storage_event")
@@ -381,7 +381,6 @@ def test_a_dead_letter_that_fails_again_stays_and_does_not_keep_others_waiting(
     assert done.stdout.splitlines()[-1] == "2 dead letters, of which 1 failed again."
     assert status_of(database, image_id) == "missing"
     assert messages_in(cloud) == 1
-    cloud.client("sqs").purge_queue(QueueUrl=dead_letters(cloud))
 
 
 def test_a_function_that_a_queue_feeds_is_not_invoked_again(cloud: Cloud) -> None:

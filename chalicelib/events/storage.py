@@ -4,11 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote_plus
 
-from chalicelib.aws import inspection_queue
+from chalicelib.aws import contents, inspection_queue
+from chalicelib.config import settings
 from chalicelib.database import inspections
 from chalicelib.database.engine import transaction
+from chalicelib.database.inspections import Uninspected
+from chalicelib.database.tables import Status
 from chalicelib.events.verification import concluded
+from chalicelib.imaging.kinds import HEAD_BYTES, kind_of, refusal
+from chalicelib.services import inspections as verdicts
 from chalicelib.services import uploads
+from chalicelib.services.inspections import Verdict
 from chalicelib.telemetry import begin, logger
 
 UNKNOWN_SECONDS = 2
@@ -50,13 +56,25 @@ def _taken_in(record: Mapping[str, Any]) -> bool:
 
 def _ask_for_inspection(object_key: str, *, may_be_early: bool) -> None:
     """Also when the event comes again, because its message could not be sent. A key that nobody knows may be that of a
-    one-shot upload, whose row comes right behind its file."""
+    one-shot upload, whose row is committed just after its file."""
     with transaction() as session:
         waiting = inspections.waiting(session, object_key)
-    if waiting is not None:
-        inspection_queue.send(object_key)
-    elif may_be_early:
-        inspection_queue.send(object_key, after_seconds=UNKNOWN_SECONDS)
+    if waiting is not None and not _is_refused(waiting):
+        inspection_queue.send(inspection_queue.Inspection(object_key, waiting.created_by))
+    elif waiting is None and may_be_early:
+        inspection_queue.send(inspection_queue.Inspection(object_key), after_seconds=UNKNOWN_SECONDS)
+
+
+def _is_refused(image: Uninspected) -> bool:
+    """Rejects a file whose first bytes are of no kind of image. This needs no decoder and does not wait for the queue
+    of inspections, so a file that is no image is downloadable for a moment only, however long the queue is."""
+    if not settings().inspection_queue or not settings().reject_unknown_files:
+        return False
+    head = contents.read(image.object_key, 0, HEAD_BYTES)
+    if not head or kind_of(head) is not None:
+        return False
+    with transaction() as session:
+        return verdicts.settle(session, image, Verdict(rejection=refusal(head))) == Status.REJECTED
 
 
 def _is_arrival(record: Mapping[str, Any]) -> bool:

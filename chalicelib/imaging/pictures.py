@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
+from chalicelib.imaging import streams
 from chalicelib.imaging.kinds import BMP, GIF, JPEG, JPEG_2000, PNG, TIFF, WEBP, Kind
 from chalicelib.imaging.limits import MOST_PIXELS, NoPreviewError
 from chalicelib.imaging.values import Value, text
@@ -59,12 +60,23 @@ def picture(file: io.IOBase, kind: Kind) -> NDArray[np.uint8]:
     colours = 1 if kind == JPEG else len(image.getbands())  # what is decoded of a JPEG is drafted smaller
     if image.width * image.height * colours > MOST_PIXELS:
         raise NoPreviewError(f"Its {image.width} x {image.height} pixels are more than a preview is made of.")
+    if kind == JPEG:
+        image = _of_few_scans(file)
     image.draft(None, (1024, 1024))
     upright = ImageOps.exif_transpose(image)
     if upright.mode in _DEEP:
         return _in_8_bits(np.asarray(upright))
     mode = "L" if upright.mode in ("1", "L") else "RGBA" if upright.has_transparency_data else "RGB"
     return np.asarray(upright.convert(mode))
+
+
+def _of_few_scans(file: io.IOBase) -> Image.Image:
+    """A JPEG whose scans are counted before anything is decoded. All of the file is needed for both, and is read once.
+    Raises NoPreviewError."""
+    file.seek(0)
+    content = file.read()
+    streams.check_scans(content)
+    return _opened(io.BytesIO(content), JPEG)
 
 
 def _opened(file: io.IOBase, kind: Kind) -> Image.Image:

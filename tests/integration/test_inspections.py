@@ -123,6 +123,49 @@ def test_a_file_that_has_come_is_asked_for_once_it_is_committed(committed: Engin
     assert row(committed, key).status == "present"
 
 
+def test_what_is_no_image_is_refused_as_it_comes_and_waits_in_no_queue(committed: Engine, asked: Any) -> None:
+    key = new_key()
+    storage.put(key, b"%PDF-1.7", "image/jpeg")
+    with Session(committed) as session, session.begin():
+        an_image(session, object_key=key)
+
+    events.take_in([created(key, "0A")])
+
+    image = row(committed, key)
+    assert (image.status, image.rejection) == ("rejected", "The file is a PDF document, not an image.")
+    assert image.inspected_at is not None
+    assert asked() == []
+
+
+def test_where_unknown_files_are_kept_they_wait_for_their_inspection(
+    committed: Engine, asked: Any, configured: Configure
+) -> None:
+    configured(REJECT_UNKNOWN_FILES="false")
+    key = a_present(committed, b"%PDF-1.7")
+
+    events.take_in([created(key, "0A")])
+
+    assert (row(committed, key).status, asked()) == ("present", [key])
+
+
+def test_every_message_names_the_caller_whose_turn_it_takes(committed: Engine, configured: Configure) -> None:
+    sqs = clients.sqs()
+    queue = sqs.create_queue(QueueName=f"test-{uuid.uuid4()}")["QueueUrl"]
+    configured(INSPECTION_QUEUE=queue)
+    by_event, by_reconciliation = (a_present(committed, JPEG, created_by=each) for each in ("ann", "ben"))
+    long_ago = datetime.now(UTC) - timedelta(days=1)
+    with committed.begin() as connection:
+        connection.execute(update(Image).where(Image.object_key == by_reconciliation).values(uploaded_at=long_ago))
+
+    events.take_in([created(by_event, "0A")])
+    reconciliation.reconcile()
+
+    names = {"MaxNumberOfMessages": 10, "MessageSystemAttributeNames": ["MessageGroupId"]}
+    messages = sqs.receive_message(QueueUrl=queue, **names)["Messages"]
+    groups = {json.loads(each["Body"])["object_key"]: each["Attributes"]["MessageGroupId"] for each in messages}
+    assert groups == {by_event: "ann", by_reconciliation: "ben"}
+
+
 def test_an_event_that_is_told_again_asks_again_until_the_file_is_inspected(committed: Engine, asked: Any) -> None:
     key = a_present(committed, JPEG)
 

@@ -66,8 +66,8 @@ class Delivery:
             for message in received:
                 self._turns.add(message)
             more = len(received) == MOST_AT_ONCE
-        message = self._turns.next()
-        return [message] if message else []
+        upcoming = self._turns.next()
+        return [upcoming] if upcoming else []
 
     def _receive(self, wait_seconds: int | None = None, **options: Any) -> list[Message]:
         answer = self._sqs.receive_message(

@@ -32,8 +32,9 @@ def waiting(session: Session, object_key: str) -> Uninspected | None:
 
 
 def overdue(session: Session, minutes: int, limit: int) -> Sequence[tuple[str, str]]:
-    """Object keys and creators of the newest of those that have waited so long, and twice as long each time that they were asked
-    for: the queue may merely be long. It is counted that they are, which is done a few times only."""
+    """Returns object keys and creators of the newest of those that have waited for this many minutes, and twice as long
+    each time that they were requested again: the queue may merely be long. Each request is counted, and there are only
+    a few."""
     patience = timedelta(minutes=minutes) * func.power(2, Image.inspections_asked)
     long_ago = func.greatest(Image.uploaded_at, Image.inspections_asked_at) < func.now() - patience
     hopeful = Image.inspections_asked < MOST_INSPECTIONS_ASKED

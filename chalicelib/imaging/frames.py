@@ -12,9 +12,14 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from chalicelib.imaging import streams, windows
-from chalicelib.imaging.dicom import header, inflated
-from chalicelib.imaging.limits import MOST_INFLATED_FOR_PREVIEW, MOST_PIXELS, MOST_WHOLE, NoPreviewError
+from chalicelib.imaging import headers, streams, windows
+from chalicelib.imaging.limits import (
+    MOST_ELEMENTS,
+    MOST_INFLATED_FOR_PREVIEW,
+    MOST_PIXELS,
+    MOST_WHOLE,
+    NoPreviewError,
+)
 
 LONGEST_TABLE = 1024**2
 """Of a lookup table, which is passed over when it is longer; what describes each frame is read however long it is, as
@@ -56,8 +61,11 @@ _DESCRIBING = {
 
 def middle_frame(file: io.IOBase, size: int) -> tuple[NDArray[np.uint8], float]:
     """Grey or RGB, and how much higher than wide a pixel is. Raises NoPreviewError."""
-    file = inflated(file, MOST_INFLATED_FOR_PREVIEW)
-    described = header(file, _DESCRIBING, LONGEST_TABLE)
+    file = headers.inflated(file, MOST_INFLATED_FOR_PREVIEW)
+    header = headers.read(file, _DESCRIBING, LONGEST_TABLE)
+    if header.has_too_many:
+        raise NoPreviewError(f"Its header has more than {MOST_ELEMENTS} elements.")
+    described = header.elements
     _check(described)
     index = int(described.get("NumberOfFrames") or 1) // 2
     stored = _decoded(file, described, index, size)
@@ -121,7 +129,7 @@ def _decompressed(items: io.IOBase, described: FileDataset, index: int) -> NDArr
     itself is checked first, as its decoder goes by that."""
     offsets = [described.get(keyword) for keyword in _OFFSETS]
     stream = get_frame(
-        items,  # type: ignore[arg-type]
+        items,
         index,
         number_of_frames=int(described.get("NumberOfFrames") or 1),
         extended_offsets=(offsets[0], offsets[1]) if all(offsets) else None,

@@ -21,6 +21,12 @@ MOST_PIXELS = 64_000_000
 MOST_SCANS = 100
 """Of a JPEG; a progressive one has 10 or so, and a decoder passes over the whole picture for each."""
 
+MOST_PARTS = 50_000
+"""Segments of a JPEG, chunks of a PNG: one of 300 MB has 37,000 as most programs write it."""
+
+MOST_ELEMENTS = 20_000
+"""At the top level of a DICOM header, which has some hundred."""
+
 MEMORY = 1024**3
 """Bytes, beside what Python takes at the start; a frame of the above needs twice its 32 bits a pixel."""
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chalicelib.imaging.limits import MOST_PIXELS, MOST_SCANS, NoPreviewError
+from chalicelib.imaging.limits import MOST_PARTS, MOST_PIXELS, MOST_SCANS, NoPreviewError
 
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 """In the compressed data of a JPEG, 0xFF is followed by 0 or by a restart marker."""
@@ -49,12 +49,28 @@ def check_size(stream: bytes, columns: int, rows: int, samples: int) -> None:
 
 
 def check_scans(stream: bytes) -> None:
-    """Counts the scans of a JPEG: a decoder passes over the whole picture for each. Raises NoPreviewError."""
+    """Counts the scans of a JPEG, since a decoder passes over the whole picture for each, and its segments. Raises
+    NoPreviewError."""
     scans = 0
-    for marker, _ in _markers(stream):
+    for number, (marker, _) in enumerate(_markers(stream)):
         scans += marker == _SOS
         if scans > MOST_SCANS:
-            raise NoPreviewError(f"It has more than {MOST_SCANS} scans, and a preview is made of at most that many.")
+            raise NoPreviewError(f"It has more than {MOST_SCANS} scans, which take too long to decode.")
+        _check_parts(number)
+
+
+def check_chunks(stream: bytes) -> None:
+    """Counts the chunks of a PNG. Raises NoPreviewError."""
+    place, number = 8, 0
+    while place < len(stream) and stream[place + 4 : place + 8] != b"IEND":
+        place += 12 + int.from_bytes(stream[place : place + 4], "big")
+        number += 1
+        _check_parts(number)
+
+
+def _check_parts(number: int) -> None:
+    if number > MOST_PARTS:
+        raise NoPreviewError(f"It has more than {MOST_PARTS} parts, which take too long to read.")
 
 
 def _markers(stream: bytes) -> Iterator[tuple[int, int]]:

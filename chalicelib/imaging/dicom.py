@@ -10,11 +10,18 @@ from pydicom.dataset import Dataset
 
 from chalicelib.imaging import headers, pixel_warnings, terms, values
 from chalicelib.imaging.allowed import ALLOWED, DATE, IDENTIFIERS, NESTED
+from chalicelib.imaging.identifying import IDENTIFYING
 from chalicelib.imaging.policy import Policy
 from chalicelib.imaging.values import DAMAGED, Value
 
 NEVER = {"PN", "SQ", "UN", "AT", "UT", "UR", "OB", "OD", "OF", "OL", "OV", "OW", "OB or OW"}
 """Kinds of values that no setting adds."""
+
+_DATES_AND_UIDS = {"DA", "DT", "TM", "UI"}
+
+
+def is_keyword(word: str) -> bool:
+    return tag_for_keyword(word) is not None
 
 
 def unknown_keywords(keywords: Iterable[str]) -> list[str]:
@@ -23,6 +30,12 @@ def unknown_keywords(keywords: Iterable[str]) -> list[str]:
     tags = {keyword: tag_for_keyword(keyword) for keyword in keywords}
     otherwise = {DATE, *IDENTIFIERS}
     return [word for word, tag in tags.items() if tag is None or dictionary_VR(tag) in NEVER or word in otherwise]
+
+
+def identifying_keywords(keywords: Iterable[str]) -> list[str]:
+    """Those of elements that identify people, or may: all of the basic confidentiality profile, dates, times, UIDs."""
+    others = [keyword for keyword in keywords if keyword not in ALLOWED]
+    return [keyword for keyword in others if keyword in IDENTIFYING or dictionary_VR(keyword) in _DATES_AND_UIDS]
 
 
 def attributes(file: io.IOBase, policy: Policy) -> dict[str, Value]:

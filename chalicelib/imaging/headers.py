@@ -68,7 +68,7 @@ def read(file: io.IOBase, keywords: Iterable[str], longest: int = LONGEST_VALUE)
     if walk.has_met_wanted and not elements:  # pydicom drops all elements when the file ends within one
         return Header(_up_to_the_fault(file, walk, longest), is_whole=False)
     has_too_many = walk.met >= MOST_ELEMENTS
-    is_whole = bool(elements) and not has_too_many and not _ends_early(file) and not any(map(is_cut, elements.values()))
+    is_whole = walk.met > 0 and not has_too_many and not _ends_early(file) and not any(map(is_cut, elements.values()))
     return Header(elements, is_whole, has_too_many)
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import resource
 import signal
 import struct
 import time
@@ -188,12 +189,13 @@ def test_a_decoder_that_computes_for_too_long_is_ended_however_busy_the_machine_
             pass
 
     monkeypatch.setattr(inspection, "make_preview", compute)
-    before = children()
+    before, used = children(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
 
-    found = inspected(dicom(), of_cpu=1, seconds=120)
+    found = inspected(dicom(), of_cpu=1, seconds=60)
 
     assert (found.attributes["Modality"], found.no_preview) == ("CT", sandbox.TOO_LONG)
     assert children() == before
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - used < 3
 
 
 def test_a_file_that_cannot_be_fetched_is_no_fault_of_its_own() -> None:

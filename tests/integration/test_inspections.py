@@ -125,7 +125,9 @@ def test_a_file_that_has_come_is_asked_for_once_it_is_committed(committed: Engin
     assert row(committed, key).status == "present"
 
 
-def test_what_is_no_image_is_refused_as_it_comes_and_waits_in_no_queue(committed: Engine, asked: Any) -> None:
+def test_what_is_no_image_is_refused_as_it_comes_and_waits_in_no_queue(
+    committed: Engine, asked: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     key = new_key()
     storage.put(key, b"%PDF-1.7", "image/jpeg")
     with Session(committed) as session, session.begin():
@@ -137,6 +139,7 @@ def test_what_is_no_image_is_refused_as_it_comes_and_waits_in_no_queue(committed
     assert (image.status, image.rejection) == ("rejected", "The file is a PDF document, not an image.")
     assert image.inspected_at is not None
     assert asked() == []
+    assert [vars(line)["outcome"] for line in caplog.records if line.message == "storage record"] == ["rejected"]
 
 
 def test_where_unknown_files_are_kept_they_wait_for_their_inspection(

@@ -56,9 +56,9 @@ def _taken_in(record: Mapping[str, Any]) -> bool:
 
 
 def _refused(object_key: str, *, may_be_early: bool) -> bool:
-    """Whether the file is rejected at once; else its inspection is requested, if it needs one. Also when the event comes
-    again, because the message could not be sent. A key that nobody knows may be that of a one-shot upload, whose row is
-    committed just after its file."""
+    """Whether the file is rejected at once; else its inspection is requested, if it needs one. Also when the event
+    comes again, because the message could not be sent. A key that nobody knows may be that of a one-shot upload, whose
+    row is committed just after its file."""
     with transaction() as session:
         waiting = inspections.waiting(session, object_key)
     if waiting is None:

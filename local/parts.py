@@ -15,7 +15,7 @@ from local import ROOT, Trouble, children, emulator, environment, postgres
 from local.state import State, free_port
 
 _IDS = ("user_pool_id", "client_id", "machine_client_id")
-_CHECK_SETTINGS = "import sys; from chalicelib.events.policy import complaint; sys.exit(complaint())"
+_CHECK_SETTINGS = "import sys; from chalicelib.events.checks import complaint; sys.exit(complaint())"
 _MIGRATE = "from chalicelib.database import migrations; migrations.upgrade()"
 
 

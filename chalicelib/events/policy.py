@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from chalicelib.config import Settings, SettingsError, settings
+from chalicelib.config import Settings, SettingsError
 from chalicelib.imaging import dicom
 from chalicelib.imaging.inspection import possible_attributes
 from chalicelib.imaging.policy import Policy
@@ -31,15 +31,6 @@ def chosen_by(chosen: Settings) -> Policy:
     indexed = [keyword for keyword in chosen.indexed_attributes if not dicom.is_keyword(keyword)]
     _refuse(NO_ATTRIBUTES, "indexed_attributes", [keyword for keyword in indexed if keyword not in possible])
     return policy
-
-
-def complaint() -> str | None:
-    """What is wrong with the settings of this process; None: nothing."""
-    try:
-        chosen_by(settings())
-    except SettingsError as error:
-        return str(error)
-    return None
 
 
 def _policy(chosen: Settings) -> Policy:

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from chalicelib.config import Settings
+from chalicelib.events import policy
 
 POOL_ARN = "arn:aws:cognito-idp:eu-central-1:000000000000:userpool/eu-central-1_placeholder"
 """Stands in app.py's authorizer until the deployment puts the real one there."""
@@ -42,11 +43,12 @@ OF_THE_STACK = {
 
 
 def checked(settings: Mapping[str, str]) -> dict[str, str]:
-    """As they are. Raises ValueError when the service has no such setting, takes no such value, or is told another."""
+    """As they are. Raises ValueError or SettingsError when the service has no such setting, takes no such value, or
+    gets it from the deployment."""
     may_be_set = {name.upper() for name in Settings.model_fields} - OF_THE_STACK
     if wrong := sorted(settings.keys() - may_be_set):
         raise ValueError(f"Not to be set for a stage: {', '.join(wrong)}")
-    Settings.model_validate(_PLACEHOLDERS | dict(settings))
+    policy.chosen_by(Settings.model_validate(_PLACEHOLDERS | dict(settings)))
     return dict(settings)
 
 

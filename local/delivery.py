@@ -1,7 +1,8 @@
 """Brings messages from a queue to the function that takes them, as Lambda would: S3's events, and files to inspect.
 
 A process for each queue, one invocation at a time. What fails comes again after a moment, and in the end the queue
-keeps it among the dead letters.
+keeps it among the dead letters. Inspections are delivered in turns, one of each caller, as SQS would not let the many
+files of one caller hold up the one of another (fair queues).
 """
 
 import json
@@ -9,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +19,20 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.invocation import Ending, Handler, invoke, keep_lines_whole, log
+from local.turns import Message, Turns
 
+MOST_AT_ONCE = 10
+"""Messages in one call, at most."""
 LONGEST_POLL_SECONDS = 1
 """The emulator, asked to end, first waits for every poll to end."""
 BACKOFF_SECONDS = (1, 5)
 """After the first and the second failure; after the last, the queue puts the message among the dead letters."""
 
-
-Message = dict[str, Any]
+MOST_HELD = 10_000
+"""Messages that wait in this process for their turn."""
+HELD_SECONDS = 12 * 60 * 60
+"""The longest that SQS keeps a message from other receivers. After a crash nothing waits for the end of it: the
+reconciliation requests the inspections again."""
 
 
 class Delivery:
@@ -34,19 +42,40 @@ class Delivery:
         self._kind = kind
         self._handler = handler
         self._ending = ending
+        self._turns = Turns()
 
     def step(self) -> None:
-        """The messages that are there, or come within a moment."""
-        for message in self._receive():
+        """Delivers the messages that are there, or come within a moment; of a queue with turns the next one."""
+        for message in self._in_turn() if self._kind.has_turns else self._receive():
             with self._ending.put_off():
                 self._deliver(message)
 
-    def _receive(self) -> list[Message]:
+    def let_go(self) -> None:
+        """Gives the messages that wait for their turn back to the queue, for the next process."""
+        held = list(self._turns.take_all())
+        for start in range(0, len(held), MOST_AT_ONCE):
+            handles = [message["ReceiptHandle"] for message in held[start : start + MOST_AT_ONCE]]
+            entries = [{"Id": str(n), "ReceiptHandle": each, "VisibilityTimeout": 0} for n, each in enumerate(handles)]
+            self._sqs.change_message_visibility_batch(QueueUrl=self._queue, Entries=entries)
+
+    def _in_turn(self) -> list[Message]:
+        """One message, after all that the queue has were received: who is next can only be told among all."""
+        more = True
+        while more and len(self._turns) < MOST_HELD:
+            received = self._receive(0 if len(self._turns) else LONGEST_POLL_SECONDS, VisibilityTimeout=HELD_SECONDS)
+            for message in received:
+                self._turns.add(message)
+            more = len(received) == MOST_AT_ONCE
+        upcoming = self._turns.next()
+        return [upcoming] if upcoming else []
+
+    def _receive(self, wait_seconds: int | None = None, **options: Any) -> list[Message]:
         answer = self._sqs.receive_message(
             QueueUrl=self._queue,
-            MaxNumberOfMessages=self._kind.at_once,
-            WaitTimeSeconds=LONGEST_POLL_SECONDS,
-            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            MaxNumberOfMessages=MOST_AT_ONCE,
+            WaitTimeSeconds=LONGEST_POLL_SECONDS if wait_seconds is None else wait_seconds,
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "MessageGroupId"],
+            **options,
         )
         messages: list[Message] = answer.get("Messages", [])
         return messages
@@ -54,13 +83,15 @@ class Delivery:
     def _deliver(self, message: Message) -> None:
         event = self._kind.event(message)
         done = event is None or invoke(self._handler, event, self._kind.what)
-        named = {"QueueUrl": self._queue, "ReceiptHandle": message["ReceiptHandle"]}
         if done:
-            self._sqs.delete_message(**named)
+            self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
         else:
             tries = int(message["Attributes"]["ApproximateReceiveCount"])
-            seconds = dict(enumerate(BACKOFF_SECONDS, start=1)).get(tries, 0)
-            self._sqs.change_message_visibility(**named, VisibilityTimeout=seconds)
+            self._hide(message, dict(enumerate(BACKOFF_SECONDS, start=1)).get(tries, 0))
+
+    def _hide(self, message: Message, seconds: int) -> None:
+        handle = message["ReceiptHandle"]
+        self._sqs.change_message_visibility(QueueUrl=self._queue, ReceiptHandle=handle, VisibilityTimeout=seconds)
 
 
 @dataclass(frozen=True)
@@ -69,7 +100,8 @@ class Kind:
 
     what: str
     function: str
-    at_once: int
+    has_turns: bool
+    """Whether the messages are of callers, who take turns."""
     event: Callable[[Message], Any]
     """What the function is invoked with; None: nothing."""
 
@@ -90,8 +122,8 @@ def queue_event(message: Message) -> Any:
 
 
 KINDS = {
-    "storage": Kind("An S3 event", "record_storage_event", 10, storage_event),
-    "inspection": Kind("An inspection", "inspect", 1, queue_event),
+    "storage": Kind("An S3 event", "record_storage_event", False, storage_event),
+    "inspection": Kind("An inspection", "inspect", True, queue_event),
 }
 
 
@@ -117,7 +149,12 @@ def main(kind: Kind, queue: str) -> None:
     ending = Ending()
     signal.signal(signal.SIGTERM, ending.ask)
     handler = getattr(app, kind.function)
-    _keep_going(Delivery(boto3.client("sqs", config=config), queue, kind, handler, ending))
+    delivery = Delivery(boto3.client("sqs", config=config), queue, kind, handler, ending)
+    try:
+        _keep_going(delivery)
+    finally:
+        with suppress(BotoCoreError, ClientError):  # the emulator may have ended before
+            delivery.let_go()
 
 
 if __name__ == "__main__":

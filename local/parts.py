@@ -15,6 +15,7 @@ from local import ROOT, Trouble, children, emulator, environment, postgres
 from local.state import State, free_port
 
 _IDS = ("user_pool_id", "client_id", "machines")
+_CHECK_SETTINGS = "import sys; from chalicelib.events.checks import complaint; sys.exit(complaint())"
 _MIGRATE = "from chalicelib.database import migrations; migrations.upgrade()"
 _REFUSED = "chalicelib.database.catalog.SchemaError: "
 """With this begins the last line of a migration that refuses the database."""
@@ -42,8 +43,9 @@ class Parts:
         self._say("Starting PostgreSQL and the AWS emulator")
         self._start_emulator()
         self._start_postgres()
-        migration = self._migration()
+        check, migration = self._check_of_settings(), self._migration()
         self._provision()
+        self._finish_check(check)
         self._say("Starting the service")
         ready = self._spawn_gateway()
         self._finish(migration)
@@ -140,9 +142,21 @@ class Parts:
 
     def _migration(self) -> subprocess.Popen[bytes]:
         """Runs beside the emulator's start, so the pool may have no id yet; nothing here asks for it."""
+        return self._python(["-c", _MIGRATE], self._state.log("migration"), self._known_early())
+
+    def _check_of_settings(self) -> subprocess.Popen[bytes]:
+        """Runs beside the emulator's start too. The gateway would only find out what its own functions need."""
+        self._state.log("settings").unlink(missing_ok=True)
+        return self._python(["-c", _CHECK_SETTINGS], self._state.log("settings"), self._known_early())
+
+    def _finish_check(self, check: subprocess.Popen[bytes]) -> None:
+        if check.wait() != 0:
+            raise Trouble(self._state.log("settings").read_text().strip())
+
+    def _known_early(self) -> dict[str, Any]:
         known = {"user_pool_id": "unknown", "region": emulator.REGION, "aws_endpoint_url": self._emulator.url}
         names = {"bucket": "unknown", "access_log_table": "unknown", "inspection_queue": ""}
-        return self._python(["-c", _MIGRATE], self._state.log("migration"), names | known | self._addresses())
+        return names | known | self._addresses()
 
     def _finish(self, migration: subprocess.Popen[bytes]) -> None:
         """Raises Trouble, with the sentence with which the migration refused the database if it did."""

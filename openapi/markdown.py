@@ -34,7 +34,8 @@ def kind(schema: Schema) -> str:
     if "$ref" in schema or "allOf" in schema or "oneOf" in schema:
         return link(schema)
     if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(kind(each) for each in schema["anyOf"]))
+        kinds = dict.fromkeys(kind(each) for each in schema["anyOf"])
+        return " or ".join(f"({each})" if ", " in each and len(kinds) > 1 else each for each in kinds)
     inner = schema.get("items") or schema.get("additionalProperties")
     name = schema.get("type", "object")
     name += f" of {kind(inner)}" if isinstance(inner, dict) else ""

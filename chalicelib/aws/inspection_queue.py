@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -14,27 +16,37 @@ _A_BATCH = 10
 """SQS takes no more at once."""
 
 
-def send(object_key: str, after_seconds: int = 0) -> None:
+@dataclass(frozen=True)
+class Inspection:
+    object_key: str
+    created_by: str | None = None
+    """The caller whose turn it takes; None: nobody's in particular."""
+
+
+def send(inspection: Inspection, after_seconds: int = 0) -> None:
     """Raises Unavailable. One that is sent twice does no harm. Without a queue nothing is inspected."""
     if queue := settings().inspection_queue:
         with _answering():
-            sqs().send_message(QueueUrl=queue, MessageBody=_message(object_key), DelaySeconds=after_seconds)
+            sqs().send_message(QueueUrl=queue, DelaySeconds=after_seconds, **_message(inspection))
 
 
-def send_all(object_keys: Sequence[str]) -> None:
+def send_all(inspections: Sequence[Inspection]) -> None:
     """Raises Unavailable; some may then be sent."""
     queue = settings().inspection_queue
-    for start in range(0, len(object_keys) if queue else 0, _A_BATCH):
-        batch = enumerate(object_keys[start : start + _A_BATCH])
-        entries = [{"Id": str(number), "MessageBody": _message(key)} for number, key in batch]
+    for start in range(0, len(inspections) if queue else 0, _A_BATCH):
+        batch = enumerate(inspections[start : start + _A_BATCH])
+        entries = [{"Id": str(number), **_message(each)} for number, each in batch]
         with _answering():
             failed = sqs().send_message_batch(QueueUrl=queue, Entries=entries).get("Failed")
         if failed:
             raise Unavailable(f"The queue of inspections did not take {len(failed)} of {len(entries)} messages.")
 
 
-def _message(object_key: str) -> str:
-    return json.dumps({"object_key": object_key})
+def _message(inspection: Inspection) -> dict[str, Any]:
+    """With the caller as its group: SQS then keeps one caller's many or slow files from delaying those of others
+    (fair queues)."""
+    message: dict[str, Any] = {"MessageBody": json.dumps({"object_key": inspection.object_key})}
+    return message | ({"MessageGroupId": inspection.created_by} if inspection.created_by else {})
 
 
 @contextmanager

@@ -6,12 +6,13 @@ from functools import cache, partial
 from typing import Any
 
 from chalicelib.aws import contents
-from chalicelib.config import SettingsError, settings
+from chalicelib.config import settings
 from chalicelib.database import inspections as table
 from chalicelib.database.engine import reading, transaction
 from chalicelib.database.inspections import Uninspected
-from chalicelib.imaging import dicom, sandbox
-from chalicelib.imaging.inspection import Subject, possible_attributes
+from chalicelib.events.policy import chosen_by
+from chalicelib.imaging import sandbox
+from chalicelib.imaging.inspection import Subject
 from chalicelib.imaging.kinds import HEAD_BYTES, Kind, kind_of, refusal
 from chalicelib.imaging.policy import Policy
 from chalicelib.services import inspections
@@ -66,14 +67,4 @@ def _looked_into(image: Uninspected, head: bytes, kind: Kind) -> Verdict:
 @cache
 def policy() -> Policy:
     """Raises SettingsError."""
-    extra, key = settings().extra_attributes, settings().identifier_key
-    if unknown := dicom.unknown_keywords(extra):
-        raise SettingsError(f"EXTRA_ATTRIBUTES names what cannot be kept: {', '.join(unknown)}")
-    made = Policy(
-        study_date=settings().study_date,
-        extra=(*extra, "SeriesDescription") if settings().series_description else extra,
-        identifier_key=key.get_secret_value().encode() if key else None,
-    )
-    if never := inspections.keywords(settings().auto_tags) - possible_attributes(made):
-        raise SettingsError(f"AUTO_TAGS names what no image has: {', '.join(sorted(never))}")
-    return made
+    return chosen_by(settings())

@@ -141,6 +141,6 @@ def _ask_for_inspections() -> None:
         return
     with transaction() as session:
         overdue = inspections.overdue(session, INSPECTION_MINUTES, INSPECTIONS_A_RUN)
-        inspection_queue.send_all(overdue)
+        inspection_queue.send_all([inspection_queue.Inspection(*each) for each in overdue])
     if overdue:
         logger.warning("asked again for inspections that were lost or late", images=len(overdue))

@@ -4,11 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote_plus
 
-from chalicelib.aws import inspection_queue
+from chalicelib.aws import contents, inspection_queue
+from chalicelib.config import settings
 from chalicelib.database import inspections
 from chalicelib.database.engine import transaction
+from chalicelib.database.inspections import Uninspected
+from chalicelib.database.tables import Status
 from chalicelib.events.verification import concluded
+from chalicelib.imaging.kinds import HEAD_BYTES, kind_of, refusal
+from chalicelib.services import inspections as verdicts
 from chalicelib.services import uploads
+from chalicelib.services.inspections import Verdict
 from chalicelib.telemetry import begin, logger
 
 UNKNOWN_SECONDS = 2
@@ -33,7 +39,8 @@ def _taken_in(record: Mapping[str, Any]) -> bool:
         with transaction() as session:
             outcome = uploads.take_in(session, event)
         outcome = concluded(outcome)
-        _ask_for_inspection(event.object_key, may_be_early=outcome == "unknown" and _is_arrival(record))
+        if _refused(event.object_key, may_be_early=outcome == "unknown" and _is_arrival(record)):
+            outcome = Status.REJECTED
     except Exception:  # noqa: BLE001 (whatever is wrong with this record, the others are to go on)
         logger.exception("storage record failed", storage_record=record)
         return False
@@ -48,15 +55,32 @@ def _taken_in(record: Mapping[str, Any]) -> bool:
     return True
 
 
-def _ask_for_inspection(object_key: str, *, may_be_early: bool) -> None:
-    """Also when the event comes again, because its message could not be sent. A key that nobody knows may be that of a
-    one-shot upload, whose row comes right behind its file."""
+def _refused(object_key: str, *, may_be_early: bool) -> bool:
+    """Whether the file is rejected at once; else its inspection is requested, if it needs one. Also when the event
+    comes again, because the message could not be sent. A key that nobody knows may be that of a one-shot upload, whose
+    row is committed just after its file."""
     with transaction() as session:
         waiting = inspections.waiting(session, object_key)
-    if waiting is not None:
-        inspection_queue.send(object_key)
-    elif may_be_early:
-        inspection_queue.send(object_key, after_seconds=UNKNOWN_SECONDS)
+    if waiting is None:
+        if may_be_early:
+            inspection_queue.send(inspection_queue.Inspection(object_key), after_seconds=UNKNOWN_SECONDS)
+        return False
+    if _is_no_image(waiting):
+        return True
+    inspection_queue.send(inspection_queue.Inspection(object_key, waiting.created_by))
+    return False
+
+
+def _is_no_image(image: Uninspected) -> bool:
+    """Rejects a file whose first bytes are of no kind of image. This needs no decoder and does not wait for the queue
+    of inspections, so a file that is no image is downloadable for a moment only, however long the queue is."""
+    if not settings().inspection_queue or not settings().reject_unknown_files:
+        return False
+    head = contents.read(image.object_key, 0, HEAD_BYTES)
+    if not head or kind_of(head) is not None:
+        return False
+    with transaction() as session:
+        return verdicts.settle(session, image, Verdict(rejection=refusal(head))) == Status.REJECTED
 
 
 def _is_arrival(record: Mapping[str, Any]) -> bool:

@@ -1,32 +1,27 @@
 """What a DICOM header says, of which as little is read as will do."""
 
 import io
-import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
-from pydicom.dataset import Dataset, FileDataset
-from pydicom.filereader import read_partial
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.dataset import Dataset
 
-from chalicelib.imaging import values
+from chalicelib.imaging import headers, pixel_warnings, terms, values
 from chalicelib.imaging.allowed import ALLOWED, DATE, IDENTIFIERS, NESTED
+from chalicelib.imaging.identifying import IDENTIFYING
 from chalicelib.imaging.policy import Policy
-from chalicelib.imaging.values import Value
-
-LONGEST_VALUE = 64 * 1024
-"""What is longer is passed over unread."""
+from chalicelib.imaging.values import DAMAGED, Value
 
 NEVER = {"PN", "SQ", "UN", "AT", "UT", "UR", "OB", "OD", "OF", "OL", "OV", "OW", "OB or OW"}
 """Kinds of values that no setting adds."""
 
-_META_START = 144
-"""Behind the preamble, the mark and the element that says how long the file's meta information is."""
+_DATES_AND_UIDS = {"DA", "DT", "TM", "UI"}
 
-_FROM_SCREENS = {"DF", "DI", "DV", "SD", "SI", "WSD"}
-_OFTEN_LABELLED = {"DOC", "ES", "GM", "IVUS", "OT", "SC", "US", "XC"}
+
+def is_keyword(word: str) -> bool:
+    return tag_for_keyword(word) is not None
 
 
 def unknown_keywords(keywords: Iterable[str]) -> list[str]:
@@ -37,63 +32,31 @@ def unknown_keywords(keywords: Iterable[str]) -> list[str]:
     return [word for word, tag in tags.items() if tag is None or dictionary_VR(tag) in NEVER or word in otherwise]
 
 
-def header(file: io.IOBase, keywords: Iterable[str], longest: int = LONGEST_VALUE) -> FileDataset:
-    """The named elements of the top, as far as the file goes; all others are passed over."""
-    tags = {tag for keyword in keywords if (tag := tag_for_keyword(keyword)) is not None}
-    last = max(tags)
-    file.seek(0)
-    return read_partial(
-        file,  # type: ignore[arg-type]
-        lambda tag, *_: tag > last,
-        defer_size=longest,
-        force=True,
-        specific_tags=list(tags),
-    )
-
-
-def inflated(file: io.IOBase, most: int) -> io.IOBase:
-    """A file of the deflated transfer syntax as one of the same without; never more than so many bytes of it."""
-    file.seek(0)
-    start = file.read(_META_START)
-    if start[128:138] != b"DICM\x02\0\0\0UL":
-        return file
-    meta = file.read(min(LONGEST_VALUE, int.from_bytes(start[140:144], "little")))
-    deflated, plain = DeflatedExplicitVRLittleEndian.encode(), ExplicitVRLittleEndian.encode()
-    if deflated not in meta:
-        return file
-    content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(file.read(), most)
-    return io.BytesIO(start + meta.replace(deflated, plain.ljust(len(deflated), b"\0")) + content)
+def identifying_keywords(keywords: Iterable[str]) -> list[str]:
+    """Those of elements that identify people, or may: all of the basic confidentiality profile, dates, times, UIDs."""
+    others = [keyword for keyword in keywords if keyword not in ALLOWED]
+    return [keyword for keyword in others if keyword in IDENTIFYING or dictionary_VR(keyword) in _DATES_AND_UIDS]
 
 
 def attributes(file: io.IOBase, policy: Policy) -> dict[str, Value]:
     nested = {path[0] for path in NESTED.values()}
-    found = header(file, {*ALLOWED, *IDENTIFIERS, DATE, *nested, *policy.extra})
+    header = headers.read(file, {*ALLOWED, *IDENTIFIERS, DATE, *nested, *policy.extra})
+    found = header.elements
     kept = _kept(found, [*ALLOWED, *policy.extra]) | _nested(found)
     kept |= _identifiers(found, policy.identifier_key)
     if day := values.date(str(_raw(found, DATE) or ""), policy.study_date):
         kept[DATE] = day
-    if syntax := _kept(found.file_meta, ["TransferSyntaxUID"]):
-        kept |= syntax
-    kept.setdefault(
-        "SOPClassUID", _kept(found.file_meta, ["MediaStorageSOPClassUID"]).get("MediaStorageSOPClassUID", "")
-    )
-    if warnings := pixel_warnings(kept):
+    kept |= _kept(found.file_meta, ["TransferSyntaxUID"])
+    if stored_as := _kept(found.file_meta, ["MediaStorageSOPClassUID"]):
+        kept.setdefault("SOPClassUID", stored_as["MediaStorageSOPClassUID"])
+    if warnings := pixel_warnings.of_dicom(kept | _unknown_conversion(found)):
         kept["PixelWarning"] = warnings
-    return {keyword: value for keyword, value in kept.items() if value != ""}
+    return kept if header.is_whole else kept | {"HeaderWarning": DAMAGED}
 
 
-def pixel_warnings(found: Mapping[str, Value]) -> list[Value]:
-    """By what the standard says of the pixels' own secrets: burned-in annotation (PS3.3 C.7.6.1, C.8.6.1) and
-    recognisable features; and by the kind of device, which mostly tells."""
-    rules = {
-        "The file says that annotation is burned into its pixels.": found.get("BurnedInAnnotation") == "YES",
-        "The file says that its pixels show recognisable features.": found.get("RecognizableVisualFeatures") == "YES",
-        "It was captured from a screen or paper, which often shows names.": found.get("ConversionType")
-        in _FROM_SCREENS,
-        "Pictures of this modality often have names burned in.": found.get("Modality") in _OFTEN_LABELLED
-        and found.get("BurnedInAnnotation") != "NO",
-    }
-    return [warning for warning, holds in rules.items() if holds]
+def _unknown_conversion(dataset: Dataset) -> dict[str, Value]:
+    """A ConversionType that is no defined term is not kept, but tells that the image was converted."""
+    return {"ConversionType": "unknown"} if _raw(dataset, "ConversionType") else {}
 
 
 def _kept(dataset: Dataset, keywords: Iterable[str]) -> dict[str, Value]:
@@ -101,18 +64,19 @@ def _kept(dataset: Dataset, keywords: Iterable[str]) -> dict[str, Value]:
     for keyword in keywords:
         with suppress(Exception):  # whatever is wrong with one element, the others are good
             element = _element(dataset, keyword)
-            if element is not None and (value := values.value_of(element)) is not None:
+            value = None if element is None else values.value_of(element)
+            if value is not None and (value := terms.known(keyword, value)) is not None:
                 kept[keyword] = value
     return kept
 
 
 def _element(dataset: Dataset, keyword: str) -> Any:
-    """None too for one that was passed over because of its length."""
+    """None too for one that was skipped because of its length, or whose value the file does not hold to its end."""
     tag = tag_for_keyword(keyword)
     if tag is None or tag not in dataset:
         return None
     raw = dataset.get_item(tag)
-    return None if raw.value is None else dataset[tag]
+    return None if raw.value is None or headers.is_cut(raw) else dataset[tag]
 
 
 def _raw(dataset: Dataset, keyword: str) -> Any:

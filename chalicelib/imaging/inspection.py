@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydicom import config
 
-from chalicelib.imaging import dicom, frames, nifti, pictures, preview
+from chalicelib.imaging import dicom, frames, headers, nifti, pictures, pixel_warnings, preview
 from chalicelib.imaging.allowed import ALLOWED, DATE, IDENTIFIERS, NESTED
 from chalicelib.imaging.kinds import DICOM, NIFTI, Kind
 from chalicelib.imaging.limits import (
@@ -18,12 +18,12 @@ from chalicelib.imaging.limits import (
 )
 from chalicelib.imaging.policy import Policy
 from chalicelib.imaging.ranges import Fetch, Ranges, TooMuchReadError
-from chalicelib.imaging.values import Value
+from chalicelib.imaging.values import DAMAGED, Value
 
 UNDECODABLE = "Its pixels cannot be decoded."
 
 
-OF_FILES = {"Format", "DeclaredAs", "NoPreview", "PixelWarning", "ColorMode", "Orientation"}
+OF_FILES = {"Format", "DeclaredAs", "NoPreview", "PixelWarning", "HeaderWarning", "ColorMode", "Orientation"}
 """Attributes that are no elements of DICOM."""
 
 
@@ -59,18 +59,21 @@ def possible_attributes(policy: Policy) -> set[str]:
 
 def attributes(subject: Subject) -> dict[str, Value]:
     file = Ranges(subject.fetch, subject.size, MOST_READ_FOR_ATTRIBUTES, head=subject.head)
-    return {"Format": subject.kind.name} | _attributes(file, subject)
+    found: dict[str, Value] = {"Format": subject.kind.name}
+    if subject.kind not in (DICOM, NIFTI):
+        found["PixelWarning"] = [pixel_warnings.NOT_DICOM]
+    return found | _attributes(file, subject)
 
 
 def _attributes(file: io.IOBase, subject: Subject) -> dict[str, Value]:
     try:
         if subject.kind == DICOM:
-            return dicom.attributes(dicom.inflated(file, MOST_INFLATED_FOR_ATTRIBUTES), subject.policy)
+            return dicom.attributes(headers.inflated(file, MOST_INFLATED_FOR_ATTRIBUTES), subject.policy)
         if subject.kind == NIFTI:
             return nifti.attributes(subject.head)
         return pictures.attributes(file, subject.kind)
     except Exception:  # noqa: BLE001 (a file can be wrong in any way, and is then without attributes)
-        return {}
+        return {"HeaderWarning": DAMAGED}
 
 
 def make_preview(subject: Subject) -> bytes:

@@ -18,11 +18,24 @@ MOST_INFLATED_FOR_PREVIEW = 64 * 1024**2
 MOST_PIXELS = 64_000_000
 """Of one frame, counting colours, but for a photograph's JPEG; the largest radiographs have 30 million."""
 
+MOST_SCANS = 100
+"""Of a JPEG; a progressive one has 10 or so, and a decoder passes over the whole picture for each."""
+
+MOST_PARTS = 50_000
+"""Segments of a JPEG, chunks of a PNG: one of 300 MB has 37,000 as most programs write it."""
+
+MOST_ELEMENTS = 20_000
+"""At the top level of a DICOM header, which has some hundred."""
+
 MEMORY = 1024**3
 """Bytes, beside what Python takes at the start; a frame of the above needs twice its 32 bits a pixel."""
 
 SECONDS = 20
-"""A frame takes one or two at most; the function has 60."""
+"""Of the clock; the function has 60."""
+
+SECONDS_OF_CPU = 8
+"""Of the processor; 30 million pixels in JPEG 2000 take 3, any other frame one or two. A busy machine costs a file none
+of them."""
 
 SECONDS_OF_FETCHING = 30
 """Beside those; a storage that needs more is to be asked again another time."""

@@ -3,7 +3,10 @@
 import io
 import math
 import struct
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,15 +50,26 @@ def read(head: bytes) -> Header:
 
 def attributes(head: bytes) -> dict[str, Value]:
     header = read(head)
-    width, height, *more = header.shape
-    found = {"Columns": number(width), "Rows": number(height)}
-    if more:
-        found |= {"NumberOfFrames": number(math.prod(more)), "SliceThickness": number(round(header.spacing[2], 6))}
-    kept: dict[str, Value] = {keyword: value for keyword, value in found.items() if value is not None}
-    spacing = [number(round(each, 6)) for each in header.spacing[1::-1]]
-    if None not in spacing:
-        kept["PixelSpacing"] = spacing
-    return kept
+    found: dict[str, Value] = {}
+    for keyword, read_value in _ATTRIBUTES.items():
+        with suppress(ValueError, IndexError, OverflowError):  # whatever is wrong with one field, the others are good
+            if (value := read_value(header)) is not None:
+                found[keyword] = value
+    return found
+
+
+def _spacing(header: Header) -> list[Any] | None:
+    both = [number(round(each, 6)) for each in header.spacing[1::-1]]
+    return both if len(both) == 2 and None not in both else None
+
+
+_ATTRIBUTES: dict[str, Callable[[Header], Value | None]] = {
+    "Columns": lambda header: number(header.shape[0]),
+    "Rows": lambda header: number(header.shape[1]),
+    "NumberOfFrames": lambda header: number(math.prod(header.shape[2:])) if header.shape[2:] else None,
+    "SliceThickness": lambda header: number(round(header.spacing[2], 6)),
+    "PixelSpacing": _spacing,
+}
 
 
 def middle_slice(file: io.IOBase, head: bytes) -> tuple[NDArray[np.uint8], float]:

@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
+from chalicelib.imaging import cameras, streams
 from chalicelib.imaging.kinds import BMP, GIF, JPEG, JPEG_2000, PNG, TIFF, WEBP, Kind
 from chalicelib.imaging.limits import MOST_PIXELS, NoPreviewError
-from chalicelib.imaging.values import Value, text
+from chalicelib.imaging.values import DAMAGED, Value
 from chalicelib.imaging.windows import NO_WINDOW_PERCENTILES
 
 Image.MAX_IMAGE_PIXELS = None  # our own bound is checked, and says what it is
 
 FORMATS = {PNG: "PNG", JPEG: "JPEG", TIFF: "TIFF", WEBP: "WEBP", GIF: "GIF", BMP: "BMP", JPEG_2000: "JPEG2000"}
-_OF_CAMERAS = {ExifTags.Base.Make: "Manufacturer", ExifTags.Base.Model: "ManufacturerModelName"}
 _DEEP = {"I", "F", "I;16", "I;16B", "I;16L"}
 
 
@@ -25,16 +25,20 @@ def attributes(file: io.IOBase, kind: Kind) -> dict[str, Value]:
         return _of_webp(file)
     image = _opened(file, kind)
     kept: dict[str, Value] = {"Columns": image.width, "Rows": image.height, "ColorMode": image.mode}
-    if kind == TIFF and (frames := getattr(image, "n_frames", 1)) > 1:
-        kept["NumberOfFrames"] = frames
-    exif = image.getexif() if kind in (JPEG, TIFF) else {}  # of a PNG it would decode the pixels first
-    for tag, keyword in _OF_CAMERAS.items():
-        if said := text(str(exif.get(tag, "")).strip(" \0")):
-            kept[keyword] = said
-    turned = exif.get(ExifTags.Base.Orientation)
-    if isinstance(turned, int) and 1 <= turned <= 8:
-        kept["Orientation"] = turned
+    try:
+        if kind == TIFF and (frames := getattr(image, "n_frames", 1)) > 1:
+            kept["NumberOfFrames"] = frames
+        if kind in (JPEG, TIFF):  # of a PNG it would decode the pixels first
+            kept |= _of_exif(image.getexif())
+    except Exception:  # noqa: BLE001 (whatever is wrong with these, the size is good)
+        kept["HeaderWarning"] = DAMAGED
     return kept
+
+
+def _of_exif(exif: Image.Exif) -> dict[str, Value]:
+    turned = exif.get(ExifTags.Base.Orientation)
+    upright = {"Orientation": turned} if isinstance(turned, int) and 1 <= turned <= 8 else {}
+    return cameras.attributes(exif) | upright
 
 
 def _of_webp(file: io.IOBase) -> dict[str, Value]:
@@ -53,7 +57,7 @@ def _of_webp(file: io.IOBase) -> dict[str, Value]:
 
 def picture(file: io.IOBase, kind: Kind) -> NDArray[np.uint8]:
     """Grey, RGB or RGBA, upright. Raises NoPreviewError."""
-    image = _opened(file, kind)
+    image = _opened(_checked(file, kind), kind)
     if kind == TIFF:
         image.seek(getattr(image, "n_frames", 1) // 2)
     colours = 1 if kind == JPEG else len(image.getbands())  # what is decoded of a JPEG is drafted smaller
@@ -65,6 +69,18 @@ def picture(file: io.IOBase, kind: Kind) -> NDArray[np.uint8]:
         return _in_8_bits(np.asarray(upright))
     mode = "L" if upright.mode in ("1", "L") else "RGBA" if upright.has_transparency_data else "RGB"
     return np.asarray(upright.convert(mode))
+
+
+def _checked(file: io.IOBase, kind: Kind) -> io.IOBase:
+    """A JPEG or PNG whose parts are counted before a decoder sees them. All of it is needed for both, and is read once.
+    Raises NoPreviewError."""
+    check = {JPEG: streams.check_scans, PNG: streams.check_chunks}.get(kind)
+    if check is None:
+        return file
+    file.seek(0)
+    content = file.read()
+    check(content)
+    return io.BytesIO(content)
 
 
 def _opened(file: io.IOBase, kind: Kind) -> Image.Image:

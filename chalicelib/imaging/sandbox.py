@@ -29,7 +29,7 @@ from pydicom.pixels import decoders  # noqa: F401
 
 from chalicelib.imaging import inspection
 from chalicelib.imaging.inspection import Findings, Subject
-from chalicelib.imaging.limits import MEMORY, SECONDS, SECONDS_OF_FETCHING, NoPreviewError
+from chalicelib.imaging.limits import MEMORY, SECONDS, SECONDS_OF_CPU, SECONDS_OF_FETCHING, NoPreviewError
 from chalicelib.imaging.ranges import CHUNK
 
 TOO_LONG = "Its pixels take more time than a preview may."
@@ -40,6 +40,8 @@ _PART = struct.Struct("<QQ")
 _LONGEST_MESSAGE = 4 * 1024**2
 _MOST_ATTRIBUTES = 64 * 1024
 _LONGEST_REASON = 500
+_SECONDS_TO_END = 5
+"""A process that has closed its connection is about to end; how, its exit code tells."""
 
 Image.init()
 
@@ -57,7 +59,11 @@ class _Child:
 
     @property
     def is_late(self) -> bool:
-        return time.monotonic() >= self.deadline
+        """Whether it used up its time, of the clock or of the processor."""
+        if time.monotonic() >= self.deadline:
+            return True
+        self.process.join(_SECONDS_TO_END)
+        return self.process.exitcode == -signal.SIGXCPU
 
     def said(self) -> bytes:
         with self._in_time():
@@ -90,11 +96,16 @@ class _Child:
 
 
 def inspect(
-    subject: Subject, *, memory: int = MEMORY, seconds: float = SECONDS, of_fetching: float = SECONDS_OF_FETCHING
+    subject: Subject,
+    *,
+    memory: int = MEMORY,
+    seconds: float = SECONDS,
+    of_cpu: int = SECONDS_OF_CPU,
+    of_fetching: float = SECONDS_OF_FETCHING,
 ) -> Findings:
     """Raises what fetching raises, and TimeoutError where it takes too long in all."""
     ours, theirs = _processes.Pipe()
-    child = _processes.Process(target=_run, args=(subject, ours, theirs, memory, seconds))
+    child = _processes.Process(target=_run, args=(subject, ours, theirs, memory, of_cpu))
     child.start()
     theirs.close()
     try:
@@ -137,9 +148,9 @@ def _no_number(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-def _run(subject: Subject, ours: Connection, theirs: Connection, memory: int, seconds: float) -> None:
+def _run(subject: Subject, ours: Connection, theirs: Connection, memory: int, of_cpu: int) -> None:
     ours.close()
-    _settle(memory, seconds)
+    _settle(memory, of_cpu)
 
     def fetch(offset: int, length: int) -> bytes:
         theirs.send_bytes(_READ + _PART.pack(offset, length))
@@ -153,15 +164,15 @@ def _run(subject: Subject, ours: Connection, theirs: Connection, memory: int, se
         theirs.send_bytes(_REASON + str(reason).encode())
 
 
-def _settle(memory: int, seconds: float) -> None:
-    """No more memory and time than it may have, nothing to say, and nothing of its parent's to clean up."""
+def _settle(memory: int, of_cpu: int) -> None:
+    """No more memory and processor time than it may have, nothing to say, and nothing of its parent's to clean up."""
     gc.freeze()
-    for one in (signal.SIGTERM, signal.SIGINT):
+    for one in (signal.SIGTERM, signal.SIGINT, signal.SIGXCPU):
         signal.signal(one, signal.SIG_DFL)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     most = pages * os.sysconf("SC_PAGE_SIZE") + memory
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 1))
+    resource.setrlimit(resource.RLIMIT_CPU, (of_cpu, of_cpu + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     silence = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):

@@ -12,6 +12,9 @@ from pydicom.dataelem import DataElement
 
 Value = str | int | float | list[Any]
 
+DAMAGED = "Part of its header cannot be read, so attributes may be missing."
+"""Said as HeaderWarning."""
+
 MOST_VALUES = 16
 LONGEST_TEXT = 64
 

@@ -21,6 +21,8 @@ from tests.contract.builders import (
     storage,
     uploaded,
 )
+from tests.imaging.files import picture
+from tests.imaging.test_sandbox import many_scans, png_bomb
 
 BUNDLED = Path(pydicom.data.__file__).parent / "test_files"
 FILES = [
@@ -28,6 +30,8 @@ FILES = [
     Path(__file__).parents[1] / "imaging" / "knee-mr.dcm",
 ]
 PDF = b"%PDF-1.7 of a report"
+SLOW = png_bomb(7_900)
+"""62 million pixels, which take a second to decode, in 80 KB."""
 
 
 def bundled(name: str) -> bytes:
@@ -102,7 +106,29 @@ def test_a_preview_has_no_url_before_there_is_one(editor: Client) -> None:
         "Format": "JPEG",
         "DeclaredAs": "application/dicom",
         "NoPreview": "Its pixels cannot be decoded.",
+        "HeaderWarning": "Part of its header cannot be read, so attributes may be missing.",
+        "PixelWarning": [
+            "It is a picture without a DICOM header, so nothing says whether its pixels show a name.",
+        ],
     }
+
+
+def test_a_picture_of_one_caller_does_not_wait_for_the_slow_files_of_another(editor: Client, admin: Client) -> None:
+    slow = [uploaded(editor, SLOW, content_type="image/png")["id"] for _ in range(5)]
+
+    quick = inspected(admin, uploaded(admin, picture("PNG"), content_type="image/png")["id"])
+
+    assert storage().get(quick["preview_url"]).status_code == 200
+    assert not all(got(editor, f"/images/{image_id}")["attributes"] for image_id in slow)
+
+
+def test_a_few_jpegs_of_a_hundred_thousand_scans_take_no_time(editor: Client) -> None:
+    content = many_scans(150_000)
+
+    image = inspected(editor, uploaded(editor, content, content_type="image/jpeg")["id"])
+
+    assert image["attributes"]["Rows"] == 64
+    assert image["attributes"]["NoPreview"] == "It has more than 100 scans, which take too long to decode."
 
 
 def test_every_file_that_comes_with_pydicom_goes_through_and_none_ends_among_the_dead_letters(

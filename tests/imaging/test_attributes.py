@@ -1,6 +1,7 @@
 """What is kept of a file's header, in which form, and what it costs to read."""
 
 import io
+import math
 import struct
 import subprocess
 import sys
@@ -9,18 +10,24 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from chalicelib.imaging import pixel_warnings
 from chalicelib.imaging.allowed import ALLOWED, IDENTIFIERS
 from chalicelib.imaging.dicom import unknown_keywords
+from chalicelib.imaging.limits import MOST_ELEMENTS
 from chalicelib.imaging.policy import Policy
+from chalicelib.imaging.values import DAMAGED
 from tests.conftest import ROOT
 from tests.files import multi_frame_dicom
-from tests.imaging.files import CT_STORAGE, KEY, Watched, bundled, dataset, dicom, picture, read, written
+from tests.imaging.files import CT_STORAGE, KEY, Watched, bundled, dataset, dicom, inspected, picture, read, written
+from tests.imaging.test_previews import nifti
 
 MEGABYTE = 1_000_000
 STUDY = "1.2.826.0.1.3680043.8.498.1"
@@ -124,43 +131,202 @@ def test_enhanced_objects_have_their_spacing_found_in_the_shared_groups() -> Non
     assert (found["PixelSpacing"], found["SliceThickness"]) == ([0.7, 0.8], 5)
 
 
+SECONDARY_CAPTURE, ULTRASOUND = "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.6.1"
+
+
 @pytest.mark.parametrize(
     ("elements", "warning"),
     [
-        ({"BurnedInAnnotation": "YES"}, "burned into"),
-        ({"RecognizableVisualFeatures": "YES"}, "recognisable"),
-        ({"ConversionType": "WSD"}, "captured"),
-        ({"Modality": "US"}, "burned in"),
+        ({"BurnedInAnnotation": "YES"}, pixel_warnings.BURNED_IN),
+        ({"RecognizableVisualFeatures": "YES"}, pixel_warnings.RECOGNISABLE),
+        *(
+            ({"ConversionType": term}, pixel_warnings.CAPTURED)
+            for term in ("DV", "DI", "DF", "WSD", "SD", "SI", "DRW", "SYN")
+        ),
+        ({"ConversionType": "OF MY OWN"}, pixel_warnings.CAPTURED),
+        ({"SOPClassUID": SECONDARY_CAPTURE, "Modality": "CT"}, pixel_warnings.OFTEN_LABELLED),
+        ({"SOPClassUID": f"{SECONDARY_CAPTURE}.4", "Modality": "CR"}, pixel_warnings.OFTEN_LABELLED),
+        ({"SOPClassUID": ULTRASOUND, "Modality": "MR"}, pixel_warnings.OFTEN_LABELLED),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.3.1", "Modality": "XA"}, pixel_warnings.OFTEN_LABELLED),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.77.1.6", "Modality": "MR"}, pixel_warnings.OFTEN_LABELLED),
+        ({"Modality": "US"}, pixel_warnings.OFTEN_LABELLED),
+        ({"Modality": ["CT", "US"]}, pixel_warnings.OFTEN_LABELLED),
+        ({"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, pixel_warnings.OFTEN_LABELLED),
     ],
 )
-def test_pixels_that_may_tell_a_name_are_warned_of(elements: dict[str, str], warning: str) -> None:
-    (said,) = read(dicom(**elements))["PixelWarning"]
+def test_pixels_that_may_show_a_name_are_warned_of(elements: dict[str, Any], warning: str) -> None:
+    assert read(dicom(**elements))["PixelWarning"] == [warning]
 
-    assert warning in said
+
+def test_plain_slices_are_not_warned_of_nor_is_what_says_that_nothing_is_burned_in() -> None:
     assert "PixelWarning" not in read(dicom())
+    assert "PixelWarning" not in read(dicom(SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4", Modality="SEG"))
+    assert "PixelWarning" not in read(dicom(SOPClassUID=ULTRASOUND, Modality="US", BurnedInAnnotation="NO"))
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "JPEG2000"])
+def test_every_picture_that_is_not_dicom_is_warned_of(form: str) -> None:
+    assert read(picture(form))["PixelWarning"] == [pixel_warnings.NOT_DICOM]
+    assert read(picture(form)[:40])["PixelWarning"] == [pixel_warnings.NOT_DICOM]
 
 
 def test_a_photo_keeps_its_camera_and_nothing_of_where_and_whose() -> None:
     exif = Image.Exif()
-    exif[0x010F], exif[0x0110], exif[0x0112] = "Canon", "EOS", 6
+    exif[0x010F], exif[0x0110], exif[0x0112] = "Canon", "EOS 5D", 6
     exif[0x8298], exif[0x013B], exif[0x010E] = "Doe", "Jane Doe", "Doe at home"
     exif.get_ifd(0x8825)[1] = "N"
     exif.get_ifd(0x8825)[2] = (52.0, 31.0, 12.0)
 
     assert read(picture("JPEG", exif=exif)) == {
         "Format": "JPEG",
+        "PixelWarning": [pixel_warnings.NOT_DICOM],
         "Columns": 6,
         "Rows": 4,
         "ColorMode": "RGB",
         "Manufacturer": "Canon",
-        "ManufacturerModelName": "EOS",
+        "ManufacturerModelName": "EOS 5D",
         "Orientation": 6,
     }
 
 
+@pytest.mark.parametrize(
+    ("make", "model", "kept"),
+    [
+        (
+            "NIKON CORPORATION",
+            "NIKON D850",
+            {"Manufacturer": "NIKON CORPORATION", "ManufacturerModelName": "NIKON D850"},
+        ),
+        ("Apple", "iPhone 12", {"Manufacturer": "Apple", "ManufacturerModelName": "iPhone 12"}),
+        ("Canon", "Jane Doe", {"Manufacturer": "Canon"}),
+        ("Jane Doe", "EOS 5D", {}),
+        ("Canon of Jane Doe", "EOS 5D", {}),
+        ("", "EOS 5D", {}),
+    ],
+)
+def test_a_name_written_in_the_place_of_a_camera_is_not_kept(make: str, model: str, kept: dict[str, str]) -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110] = make, model
+
+    found = read(picture("JPEG", exif=exif))
+
+    assert {name: found[name] for name in ("Manufacturer", "ManufacturerModelName") if name in found} == kept
+
+
+CODED = [keyword for keyword in ALLOWED if dictionary_VR(keyword) in ("CS", "SH")]
+
+
+@pytest.mark.parametrize("keyword", CODED)
+def test_a_name_in_a_coded_element_is_not_kept(keyword: str) -> None:
+    for name in ("DOE JANE", "DOE_JANE", "DOE") if keyword != "ConvolutionKernel" else ("DOE^JANE", "Doe, Jane"):
+        assert keyword not in read(dicom(**{keyword: name}))
+    assert read(dicom(ImageType=["ORIGINAL", "DOE JANE"]))["ImageType"] == ["ORIGINAL"]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("BodyPartExamined", "CHEST"),
+        ("BodyPartExamined", "NECKCHESTABDPELV"),
+        ("BodyPartExamined", "CHEST_ABDOMEN"),
+        ("BodyPartExamined", "LEFT WRIST"),
+        ("Modality", "PT"),
+        ("ViewPosition", "MLO"),
+        ("PatientPosition", "FFDR"),
+        ("Laterality", "L"),
+        ("PhotometricInterpretation", "PALETTE COLOR"),
+        ("ImageType", ["ORIGINAL", "PRIMARY", "M", "ND", "NORM", "DIS2D"]),
+        ("ImageType", ["DERIVED", "PRIMARY", "RECON GATED TOMO", "EMISSION"]),
+        ("ConvolutionKernel", "B30f"),
+        ("SequenceVariant", ["SK", "SP"]),
+    ],
+)
+def test_what_scanners_write_in_coded_elements_is_kept(keyword: str, value: str | list[str]) -> None:
+    assert read(dicom(**{keyword: value}))[keyword] == value
+
+
 @pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": Image.Exif().tobytes()}])
 def test_each_form_of_webp_says_its_size(options: dict[str, Any]) -> None:
-    assert read(picture("WEBP", (301, 200), **options)) == {"Format": "WebP", "Columns": 301, "Rows": 200}
+    expected = {"Format": "WebP", "Columns": 301, "Rows": 200, "PixelWarning": [pixel_warnings.NOT_DICOM]}
+
+    assert read(picture("WEBP", (301, 200), **options)) == expected
+
+
+# What is damaged
+
+
+def element(group: int, number: int, kind: bytes, length: int) -> bytes:
+    return struct.pack("<HH2sHL", group, number, kind, 0, length)
+
+
+UNDEFINED = 0xFFFFFFFF
+ITEM = struct.pack("<HHL", 0xFFFE, 0xE000, UNDEFINED)
+DAMAGE = {
+    "a value without its delimiter": element(0x21, 0x1001, b"OB", UNDEFINED) + b"x" * 50,
+    "a sequence of no items": element(0x20, 0x9221, b"SQ", UNDEFINED) + b"garbage!" * 4,
+    "an item without end": element(0x20, 0x9221, b"SQ", UNDEFINED) + ITEM + b"\x08\0\x60\0CS\2\0CT",
+    "an item of nonsense": element(0x20, 0x9221, b"SQ", UNDEFINED) + ITEM + b"\x08\0\x60\0\xff\xfe\2\0CT",
+    "sequences three thousand deep": (element(0x20, 0x9221, b"SQ", UNDEFINED) + ITEM) * 3000,
+    "a length beyond the end": element(0x21, 0x1001, b"OB", 0x7FFFFFFF),
+    "a sequence that is too short": element(0x20, 0x9221, b"SQ", 1000) + ITEM,
+    "an unknown kind of value": struct.pack("<HH2sH", 0x21, 0x1001, b"\xc3\x28", 4) + b"abcd",
+}
+
+
+@pytest.mark.parametrize("is_last", [True, False], ids=["last", "amid"])
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_malformed_element_leaves_the_attributes_before_it(damage: str, *, is_last: bool) -> None:
+    whole = dicom(Manufacturer="ACME", BodyPartExamined="CHEST", KVP="119.75")
+    at = whole.index(b"\x28\0\x02\0US")
+
+    found = read(whole[:at] + DAMAGE[damage] + (b"" if is_last else whole[at:]))
+
+    before = {"Modality": "CT", "Manufacturer": "ACME", "BodyPartExamined": "CHEST", "KVP": 119.75}
+    assert before.items() <= found.items()
+    assert found["HeaderWarning"] == DAMAGED
+    assert "HeaderWarning" not in read(whole)
+
+
+def test_a_character_set_that_cannot_be_read_costs_no_other_attribute() -> None:
+    made = dicom(SpecificCharacterSet="ISO_IR 192", Manufacturer="ACME").replace(b"ISO_IR 192", b"\xff\xfe\0\1IR 192")
+
+    found = read(made)
+
+    assert (found["Modality"], found["Manufacturer"], found["Rows"]) == ("CT", "ACME", 4)
+    assert found["HeaderWarning"] == DAMAGED
+
+
+def test_a_value_that_the_file_does_not_hold_to_its_end_is_not_kept() -> None:
+    content = dicom(Manufacturer="ACME", KVP="119.75")
+
+    found = read(content[: content.index(b"119.75") + 2])
+
+    assert (found["Manufacturer"], found.get("KVP"), found["HeaderWarning"]) == ("ACME", None, DAMAGED)
+
+
+def test_a_header_of_too_many_elements_keeps_what_came_before() -> None:
+    whole = dicom(Manufacturer="ACME")
+    at = whole.index(b"\x28\0\x02\0US")
+    many = b"".join(struct.pack("<HH2sH", 0x21, 0x1000 + number, b"LO", 0) for number in range(MOST_ELEMENTS))
+
+    found = inspected(whole[:at] + many + whole[at:])
+
+    assert (found.attributes["Manufacturer"], found.attributes["HeaderWarning"]) == ("ACME", DAMAGED)
+    assert found.no_preview == f"Its header has more than {MOST_ELEMENTS} elements."
+
+
+def test_a_picture_whose_exif_cannot_be_read_keeps_its_size() -> None:
+    content = picture("JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+
+    assert {"Columns": 6, "Rows": 4}.items() <= read(content).items()
+
+
+def test_a_volume_with_a_field_that_is_no_number_keeps_the_others() -> None:
+    volume = bytearray(nifti(np.zeros((5, 30, 40), np.int16)))
+    struct.pack_into("<f", volume, 76 + 12, math.inf)
+    struct.pack_into("<f", volume, 76 + 4, math.nan)
+
+    assert read(bytes(volume)) == {"Format": "NIfTI", "Columns": 40, "Rows": 30, "NumberOfFrames": 5}
 
 
 # What it costs

@@ -11,6 +11,7 @@ from pydicom.sequence import Sequence
 
 from chalicelib.imaging import sandbox
 from chalicelib.imaging.allowed import ALLOWED, DATE, IDENTIFIERS, NESTED
+from chalicelib.imaging.identifying import IDENTIFYING
 from chalicelib.imaging.policy import Policy
 from chalicelib.services.inspections import automatic_tags
 from tests.imaging.files import KEY, dataset, read, subject, written
@@ -72,6 +73,10 @@ def carrying_the_whole_table() -> bytes:
 def test_the_whole_table_is_walked() -> None:
     assert len(PROFILE) == 652
     assert len(WITH_KEYWORD) > 620
+
+
+def test_what_settings_call_identifying_is_the_whole_table() -> None:
+    assert set(PROFILE.values()) - {"-"} == IDENTIFYING
 
 
 def test_no_keyword_of_the_allow_list_is_in_the_table() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from chalicelib.config import SettingsError
 from infrastructure import service
 from infrastructure.stages import STAGES
 from tests.conftest import ROOT
@@ -43,6 +44,26 @@ def test_a_setting_that_the_service_does_not_have_stops_the_synthesis() -> None:
 def test_a_value_that_the_service_would_not_take_stops_the_synthesis() -> None:
     with pytest.raises(ValidationError, match="BIN_DAYS"):
         service.checked({"BIN_DAYS": "for ever"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EXTRA_ATTRIBUTES", "PatientName"),
+        ("EXTRA_ATTRIBUTES", "PatientID"),
+        ("AUTO_TAGS", "{Nonsense}"),
+        ("INDEXED_ATTRIBUTES", "Nonsense"),
+    ],
+)
+def test_a_name_that_would_break_inspections_stops_the_synthesis(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} names "):
+        service.checked({name: value})
+
+
+@pytest.mark.parametrize("name", ["UPLOAD_URL_SECONDS", "DOWNLOAD_URL_SECONDS"])
+def test_urls_that_would_live_longer_than_the_storage_allows_stop_the_synthesis(name: str) -> None:
+    with pytest.raises(ValidationError, match=name):
+        service.checked({name: "604801"})
 
 
 @pytest.mark.parametrize("name", sorted(service.OF_THE_STACK))

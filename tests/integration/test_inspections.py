@@ -24,6 +24,8 @@ from chalicelib.events import inspection, reconciliation
 from chalicelib.events import storage as events
 from chalicelib.events.storage import RecordsFailedError
 from chalicelib.imaging import sandbox
+from chalicelib.imaging.dicom import unknown_keywords
+from chalicelib.imaging.identifying import IDENTIFYING
 from chalicelib.imaging.inspection import Findings, Subject
 from chalicelib.services import images, inspections, multipart, purging
 from chalicelib.services.inspections import Verdict, automatic_tags
@@ -121,6 +123,52 @@ def test_a_file_that_has_come_is_asked_for_once_it_is_committed(committed: Engin
 
     assert asked() == [key]
     assert row(committed, key).status == "present"
+
+
+def test_what_is_no_image_is_refused_as_it_comes_and_waits_in_no_queue(
+    committed: Engine, asked: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = new_key()
+    storage.put(key, b"%PDF-1.7", "image/jpeg")
+    with Session(committed) as session, session.begin():
+        an_image(session, object_key=key)
+
+    events.take_in([created(key, "0A")])
+
+    image = row(committed, key)
+    assert (image.status, image.rejection) == ("rejected", "The file is a PDF document, not an image.")
+    assert image.inspected_at is not None
+    assert asked() == []
+    assert [vars(line)["outcome"] for line in caplog.records if line.message == "storage record"] == ["rejected"]
+
+
+def test_where_unknown_files_are_kept_they_wait_for_their_inspection(
+    committed: Engine, asked: Any, configured: Configure
+) -> None:
+    configured(REJECT_UNKNOWN_FILES="false")
+    key = a_present(committed, b"%PDF-1.7")
+
+    events.take_in([created(key, "0A")])
+
+    assert (row(committed, key).status, asked()) == ("present", [key])
+
+
+def test_every_message_names_the_caller_whose_turn_it_takes(committed: Engine, configured: Configure) -> None:
+    sqs = clients.sqs()
+    queue = sqs.create_queue(QueueName=f"test-{uuid.uuid4()}")["QueueUrl"]
+    configured(INSPECTION_QUEUE=queue)
+    by_event, by_reconciliation = (a_present(committed, JPEG, created_by=each) for each in ("ann", "ben"))
+    long_ago = datetime.now(UTC) - timedelta(days=1)
+    with committed.begin() as connection:
+        connection.execute(update(Image).where(Image.object_key == by_reconciliation).values(uploaded_at=long_ago))
+
+    events.take_in([created(by_event, "0A")])
+    reconciliation.reconcile()
+
+    names = {"MaxNumberOfMessages": 10, "MessageSystemAttributeNames": ["MessageGroupId"]}
+    messages = sqs.receive_message(QueueUrl=queue, **names)["Messages"]
+    groups = {json.loads(each["Body"])["object_key"]: each["Attributes"]["MessageGroupId"] for each in messages}
+    assert groups == {by_event: "ann", by_reconciliation: "ben"}
 
 
 def test_an_event_that_is_told_again_asks_again_until_the_file_is_inspected(committed: Engine, asked: Any) -> None:
@@ -492,9 +540,13 @@ def test_of_an_image_with_nearly_all_tags_those_that_it_has_take_no_room_and_non
 @pytest.mark.parametrize(
     ("name", "value", "refused"),
     [
-        ("EXTRA_ATTRIBUTES", "StationName, PatientName, Nonsens", "PatientName, Nonsens"),
-        ("EXTRA_ATTRIBUTES", "StationName, StudyDate, StudyInstanceUID", "StudyDate, StudyInstanceUID"),
+        ("EXTRA_ATTRIBUTES", "EchoNumbers, PatientName, Nonsens", "PatientName, Nonsens"),
+        ("EXTRA_ATTRIBUTES", "EchoNumbers, StudyDate, StudyInstanceUID", "StudyDate, StudyInstanceUID"),
+        ("EXTRA_ATTRIBUTES", "EchoNumbers, PatientID, SeriesDate", "PatientID, SeriesDate"),
+        ("EXTRA_ATTRIBUTES", "CodingSchemeUID", "CodingSchemeUID"),
+        ("IDENTIFYING_ATTRIBUTES", "PatientID, PatientName", "PatientName"),
         ("AUTO_TAGS", "{Modality} of {Modalty}|{PatientName}", "Modalty, PatientName"),
+        ("INDEXED_ATTRIBUTES", "Modality,Modalty", "Modalty"),
     ],
 )
 def test_keywords_that_cannot_be_kept_are_refused_by_name_before_any_file_is_looked_at(
@@ -503,21 +555,41 @@ def test_keywords_that_cannot_be_kept_are_refused_by_name_before_any_file_is_loo
     key = a_present(committed, b"%PDF-1.7")
     configured(**{name: value})
 
-    with pytest.raises(SettingsError, match=f"^{name} .*: {refused}$"):
+    with pytest.raises(SettingsError, match=rf"^{name} names .*: {refused}\. (Remove|Correct)"):
         inspect(key)
 
     assert row(committed, key).status == "present"
 
 
+@pytest.mark.parametrize("setting", ["EXTRA_ATTRIBUTES", "IDENTIFYING_ATTRIBUTES"])
+def test_nothing_of_the_profile_is_kept_unless_a_setting_that_says_so_names_it(
+    configured: Configure, setting: str
+) -> None:
+    """Each keyword of PS3.15's table that can be kept at all."""
+    keywords = [keyword for keyword in sorted(IDENTIFYING) if not unknown_keywords([keyword])]
+    refused = []
+    for start in range(0, len(keywords), 50):
+        chunk = keywords[start : start + 50]
+        configured(**{setting: ",".join(chunk)})
+        try:
+            assert set(chunk) <= set(inspection.policy().extra)
+        except SettingsError as error:
+            refused += [keyword for keyword in chunk if keyword in str(error)]
+
+    assert len(keywords) > 300
+    assert refused == (keywords if setting == "EXTRA_ATTRIBUTES" else [])
+
+
 def test_extra_keywords_are_kept_and_may_make_tags(committed: Engine, configured: Configure) -> None:
-    configured(EXTRA_ATTRIBUTES="StationName,DeviceSerialNumber", AUTO_TAGS="{StationName} {Format}")
-    key = a_present(committed, dicom(StationName="EAST"))
+    configured(EXTRA_ATTRIBUTES="EchoNumbers", IDENTIFYING_ATTRIBUTES="StationName", AUTO_TAGS="{StationName} {Format}")
+    key = a_present(committed, dicom(StationName="EAST", EchoNumbers=2))
 
     inspect(key)
 
     with Session(committed) as session:
         image = images.get(session, row(committed, key).id)
-        assert (image.attributes["StationName"], [tag.name for tag in image.tags]) == ("EAST", ["EAST DICOM"])
+        assert (image.attributes["StationName"], image.attributes["EchoNumbers"]) == ("EAST", 2)
+        assert [tag.name for tag in image.tags] == ["EAST DICOM"]
 
 
 def test_a_file_of_numbers_that_are_none_keeps_its_other_attributes(committed: Engine) -> None:

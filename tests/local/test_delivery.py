@@ -37,8 +37,8 @@ class Queue:
         redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 3})
         self.url = self.sqs.create_queue(QueueName="events", Attributes={"RedrivePolicy": redrive})["QueueUrl"]
 
-    def send(self, event: Any) -> None:
-        self.sqs.send_message(QueueUrl=self.url, MessageBody=json.dumps(event))
+    def send(self, event: Any, **options: Any) -> None:
+        self.sqs.send_message(QueueUrl=self.url, MessageBody=json.dumps(event), **options)
 
     def waiting(self) -> int:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -140,4 +140,34 @@ def test_when_told_to_end_it_finishes_what_it_is_at(queue: Queue) -> None:
         courier.step()
 
     assert handled == [{"Records": [1]}]
+    assert queue.waiting() == 0
+
+
+def test_the_one_file_of_a_caller_does_not_wait_for_the_many_of_another(queue: Queue, service: Service) -> None:
+    for number in range(25):
+        queue.send({"object_key": f"many/{number}"}, MessageGroupId="many")
+    queue.send({"object_key": "one"}, MessageGroupId="one")
+    courier = Delivery(queue.sqs, queue.url, INSPECTION, service.handle, Ending())
+
+    for _ in range(26):
+        courier.step()
+
+    keys = [json.loads(event["Records"][0]["body"])["object_key"] for event in service.events]
+    assert keys.index("one") <= 1
+    assert sorted(keys) == sorted(["one", *(f"many/{number}" for number in range(25))])
+    assert queue.waiting() == 0
+
+
+def test_messages_that_were_held_for_their_turn_are_there_for_the_next_process(queue: Queue, service: Service) -> None:
+    for number in range(12):
+        queue.send({"object_key": f"many/{number}"}, MessageGroupId="many")
+    first = Delivery(queue.sqs, queue.url, INSPECTION, service.handle, Ending())
+    first.step()
+
+    first.let_go()
+    second = Delivery(queue.sqs, queue.url, INSPECTION, service.handle, Ending())
+    for _ in range(11):
+        second.step()
+
+    assert len(service.events) == 12
     assert queue.waiting() == 0

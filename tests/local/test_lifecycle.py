@@ -47,6 +47,27 @@ def test_a_taken_port_is_one_clear_sentence(a_stack: Stack) -> None:
     assert a_stack.said.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("EXTRA_ATTRIBUTES", "PatientID", "EXTRA_ATTRIBUTES names elements that may identify people: PatientID."),
+        ("AUTO_TAGS", "{Nonsense}", "AUTO_TAGS names attributes that no image has: Nonsense."),
+        ("DOWNLOAD_URL_SECONDS", "604801", "The environment is not set up: DOWNLOAD_URL_SECONDS: "),
+    ],
+)
+def test_a_setting_that_would_break_the_service_is_refused_at_the_start(
+    a_stack: Stack, monkeypatch: pytest.MonkeyPatch, name: str, value: str, complaint: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    code = a_stack.spawn().wait(60)
+
+    assert code == 1
+    assert a_stack.said.splitlines()[-1].startswith(complaint)
+    assert "Ready" not in a_stack.said
+    assert a_stack.processes() == {}
+
+
 def test_a_state_in_use_is_one_clear_sentence_and_the_other_goes_on(running: Stack) -> None:
     assert running.process is not None
     holder = running.process.pid

@@ -2,7 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from chalicelib.config import SettingsError, settings
+from chalicelib.config import Settings, SettingsError, settings
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -46,3 +47,69 @@ def test_a_secret_is_not_shown_by_an_error_nor_by_the_settings(monkeypatch: pyte
     with pytest.raises(SettingsError) as refusal:
         settings()
     assert "hunter2" not in str(refusal.value)
+
+
+BOUNDS: dict[str, tuple[list[str], list[str]]] = {
+    "database_url": (["postgresql+psycopg2://ann@db/tim"], [""]),
+    "image_bucket": (["tim-images.example", "abc"], ["ab", "Images", "-images", "a" * 64, "images/2026"]),
+    "access_log_table": (["tim_access.log-1"], ["ab", "a b c", "a" * 256]),
+    "user_pool_arn": (["arn:aws:cognito-idp:eu-central-1:000000000000:userpool/eu-central-1_a"], [""]),
+    "default_role": (["viewers", "none"], ["viewer", "", "Admins"]),
+    "allowed_origin": (
+        ["*", "https://app.example", "http://localhost:5173"],
+        ["https://app.example/", "app.example", ""],
+    ),
+    "problem_type_base": (["https://x.example/problems/", "http://127.0.0.1/errors#"], ["https://x.example", "x/", ""]),
+    "upload_url_seconds": (["1", "604800"], ["0", "604801", "-1", "1.5", "soon", ""]),
+    "download_url_seconds": (["1", "604800"], ["0", "604801", "-1", "1.5", "soon", ""]),
+    "access_log_days": (["1", "36500"], ["0", "36501", "ever"]),
+    "bin_days": (["1", "36500"], ["0", "36501", "-30"]),
+    "abandoned_days": (["1", "36500"], ["0", "36501"]),
+    "orphan_hours": (["1", "876000"], ["0", "876001"]),
+    "inspection_queue": (["https://sqs.eu-central-1.amazonaws.com/0/inspections", ""], ["inspections", "ftp://queue"]),
+    "reject_unknown_files": (["true", "false"], ["maybe", ""]),
+    "study_date": (["day", "none"], ["hour", ""]),
+    "series_description": (["true", "false"], ["maybe", ""]),
+    "extra_attributes": (["", "EchoNumbers, StackID"], ["0018-0086", "A" * 65, "a b", ",".join(["A"] * 101)]),
+    "identifying_attributes": (["", "PatientID,PatientAge"], ["0010-0020", "A" * 65, "a b", ",".join(["A"] * 101)]),
+    "auto_tags": (["", "{Modality} of {Rows}|all"], ["{Modality", "Modality}", "{}", "{a b}", "a" * 10_001]),
+    "identifier_key": (["k" * 16], ["", "k" * 15]),
+    "statement_timeout_seconds": (["1", "900"], ["0", "901", "-1"]),
+    "search_timeout_seconds": (["1", "900"], ["0", "901", "-1"]),
+    "count_timeout_milliseconds": (["1", "900000"], ["0", "900001", "-1"]),
+    "indexed_attributes": (["", "Rows"], ["0028-0010", "A" * 65, ",".join(["A"] * 101)]),
+}
+"""Of each setting: values that are taken, the least and the greatest among them, and values that are refused."""
+
+
+def test_every_setting_has_its_bounds_in_the_table_and_in_the_guide() -> None:
+    guide = (ROOT / "design-docs/guides/operating.md").read_text()
+
+    assert BOUNDS.keys() == Settings.model_fields.keys()
+    assert [name for name in BOUNDS if f"| `{name.upper()}` |" not in guide] == []
+
+
+@pytest.mark.usefixtures("_fresh_settings")
+@pytest.mark.parametrize("name", BOUNDS)
+def test_a_setting_takes_what_is_within_its_bounds_and_names_itself_beyond(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    good, bad = BOUNDS[name]
+    for value in good:
+        settings.cache_clear()
+        monkeypatch.setenv(name.upper(), value)
+        settings()
+    for value in bad:
+        settings.cache_clear()
+        monkeypatch.setenv(name.upper(), value)
+        with pytest.raises(SettingsError, match=rf"^The environment is not set up: {name.upper()}: "):
+            settings()
+
+
+@pytest.mark.usefixtures("_fresh_settings")
+def test_an_image_is_not_abandoned_while_its_upload_url_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UPLOAD_URL_SECONDS", "604800")
+    monkeypatch.setenv("ABANDONED_DAYS", "6")
+
+    with pytest.raises(SettingsError, match="ABANDONED_DAYS must not be shorter than UPLOAD_URL_SECONDS"):
+        settings()

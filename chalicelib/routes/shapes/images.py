@@ -150,8 +150,9 @@ class ImageRecord(Answer):
         says(
             "What was read from the file after the upload, mostly under the keywords of DICOM; empty until then."
             " `Format` is its kind by content, `DeclaredAs` the media type it was declared as where that is another,"
-            " `NoPreview` why it has no preview, `PixelWarning` why its pixels may show who it is. Of a date as much as"
-            " the service is set to keep; identifiers only as keyed hashes.",
+            " `NoPreview` why it has no preview, `PixelWarning` why its pixels may show who it is, `HeaderWarning` that"
+            " part of its header cannot be read. Of a date as much as the service is set to keep; identifiers only as"
+            " keyed hashes. About 60 entries at most, and those that the service is set to keep in addition.",
             {"Format": "DICOM", "Modality": "CT", "Rows": 512, "PixelSpacing": [0.5, 0.5], "StudyDate": "2026"},
         ),
     ]

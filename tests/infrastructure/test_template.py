@@ -156,6 +156,7 @@ def test_every_answer_of_the_gateway_itself_is_a_problem(dev: Template) -> None:
         assert set(problem) == {"type", "title", "status", "detail", "request_id"}, kind
         assert str(problem["status"]) == one["statusCode"], kind
         assert headers["Content-Type"] == "'application/problem+json'", kind
+        assert headers["Cache-Control"] == "'no-store'", kind
         assert "Access-Control-Allow-Origin" in headers, kind
         assert ("WWW-Authenticate" in headers) == (one["statusCode"] == "401"), kind
 

@@ -44,6 +44,12 @@ def same(first: Response, second: Response) -> bool:
     return (first.status_code, first.content, own[0]) == (second.status_code, second.content, own[1])
 
 
+def same_refusal(first: Response, second: Response) -> bool:
+    """But for the id of the request, which each names as its own."""
+    problems = [assert_problem(each, first.status_code) | {"request_id": ""} for each in (first, second)]
+    return problems[0] == problems[1]
+
+
 def a_binned_image(client: Client) -> str:
     image_id = registered(client)["id"]
     assert client.delete(f"/images/{image_id}").status_code == 204
@@ -110,7 +116,7 @@ def test_a_refusal_is_given_again_too(editor: Client, what: str) -> None:
     first, second = posted(editor, path, body, of), posted(editor, path, body, of)
 
     assert first.status_code == status
-    assert same(first, second)
+    assert same_refusal(first, second)
 
 
 def test_a_refusal_is_given_again_though_the_request_would_succeed_by_now(editor: Client, unique: str) -> None:
@@ -123,7 +129,7 @@ def test_a_refusal_is_given_again_though_the_request_would_succeed_by_now(editor
     again = posted(editor, f"/tags/{old}/merge", body, of)
 
     assert refused.status_code == 404
-    assert same(refused, again)
+    assert same_refusal(refused, again)
     assert posted(editor, f"/tags/{old}/merge", {"into": other}, key()).status_code == 200
 
 

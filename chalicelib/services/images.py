@@ -99,20 +99,22 @@ def preview(image: Image | FoundImage) -> str | None:
 
 
 def etag(image: Image | FoundImage) -> str:
-    """Changes whenever the record does, but for its presigned URLs, which differ in every answer."""
-    state = [
-        image.status,
-        image.filename,
-        image.size,
-        image.checksum_sha256,
+    """Return what changes whenever the record does, except for its presigned URLs, which differ in every answer."""
+    guarded = [
         image.uploaded_at and image.uploaded_at.timestamp(),
+        image.filename,
         [(tag.id, tag.name) for tag in image.tags],
         image.metadata_,
+    ]
+    learnt = [
+        image.status,
+        image.size,
+        image.checksum_sha256,
         image.attributes,
         image.rejection,
         image.has_preview,
     ]
-    return versions.etag(state)
+    return versions.etag(guarded, learnt)
 
 
 def _check(session: Session, image: Image, if_match: str | None) -> None:

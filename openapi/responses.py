@@ -139,7 +139,9 @@ def _problems(call: Call) -> list[Problem]:
 
 def _headers(*names: str, optional: tuple[str, ...] = ()) -> Schema:
     """All but the optional ones are always there."""
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", "Cache-Control", *names, *optional)}
+    return {
+        name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", "Cache-Control", *names, *optional)
+    }
 
 
 def _link(operation: str, parameter: str, value: str) -> Schema:

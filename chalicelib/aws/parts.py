@@ -53,9 +53,7 @@ def complete(key: str, upload_id: str, etags: Mapping[int, str], size: int) -> s
     parts = [{"PartNumber": number, "ETag": etag} for number, etag in sorted(etags.items())]
     named = {"Bucket": settings().image_bucket, "Key": key, "UploadId": upload_id}
     try:
-        s3().complete_multipart_upload(
-            **named, MultipartUpload={"Parts": parts}, MpuObjectSize=size, IfNoneMatch="*"
-        )
+        s3().complete_multipart_upload(**named, MultipartUpload={"Parts": parts}, MpuObjectSize=size, IfNoneMatch="*")
     except ClientError as error:
         if status(error) < 500:
             return str(error.response["Error"]["Message"])

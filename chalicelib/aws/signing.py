@@ -11,7 +11,6 @@ from functools import cache, lru_cache, reduce
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, parse_qs, quote, urlsplit
 
-
 SERVED = {
     "cache-control": "private, no-store",
     "content-encoding": "identity",

@@ -38,8 +38,8 @@ HEADER = "Idempotency-Key"
 
 def once(request: Request, work: Callable[[], Response]) -> Response:
     """Return what `work` answers, or, for a key that came before, what it answered then. `work` has to do all that it
-    does in `transaction()`. A refusal is kept like any other answer, unless the same key may be sent again for it: after
-    a failure of ours, to correct the request, or once the missing parts have come."""
+    does in `transaction()`. A refusal is kept like any other answer, unless the same key may be sent again: after a
+    failure of ours, to correct the request, or once the missing parts have come."""
     key = _key(request)
     if key is None:
         return work()

@@ -62,10 +62,11 @@ def store(request: Request, shot: OneShot | RawOneShot) -> Created[ImageRecord]:
 def renew(request: Request, wanted: UploadRequest, image_id: ImageId) -> Answered[Upload] | Answered[MultipartUpload]:
     """Get a fresh upload URL, or the URLs of a multipart upload.
 
-    For an image whose file is not there yet; for one that someone else created it requires `admin`. Above 100 MB, or when asked for, the file goes up in parts: PUT each to
-    its URL, keep the `ETag` of each answer, and finish with `POST /images/{image_id}/upload/complete`. An answer has
-    1,000 parts at most; `next_part` begins the next ones. A multipart upload once begun goes on: asking again gives
-    fresh URLs for the same parts, and the `etag` of those that the storage has already."""
+    For an image whose file is not there yet; it requires `admin` for an image that someone else created. Above 100 MB,
+    or when asked for, the file goes up in parts: PUT each to its URL, keep the `ETag` of each answer, and finish with
+    `POST /images/{image_id}/upload/complete`. An answer has 1,000 parts at most; `next_part` begins the next ones. A
+    multipart upload once begun goes on: asking again gives fresh URLs for the same parts, and the `etag` of those that
+    the storage has already."""
     with transaction() as session:
         presigned = multipart.renew(
             session, caller(request), image_id, multipart=wanted.multipart, first_part=wanted.first_part

@@ -1,5 +1,5 @@
-"""Headers that an uploader adds to the PUT without signing them. S3 stores them with the file; whoever downloads it must
-not meet them."""
+"""Headers that an uploader adds to the PUT without signing them. S3 stores them with the file; a download must not show
+them."""
 
 import urllib.request
 from collections.abc import Callable, Mapping

@@ -120,8 +120,11 @@ EXPLANATIONS = {
         "Try again. A request that changes something may have been carried out: look first.",
     ),
     "unavailable": Explanation(
-        "The database or the storage does not answer just now. Nothing was changed.",
-        "Try again after the seconds that `Retry-After` says.",
+        "The database or the storage is temporarily unavailable. In most cases nothing was changed. If the connection to"
+        " the database was lost before it confirmed the change, the change may have been made; `detail` then says so.",
+        "Try again after the seconds that `Retry-After` says. Send each POST with an `Idempotency-Key`, and again with"
+        " the same one: it is then carried out once, whatever was lost. Without a key, look first whether it was"
+        " carried out: a second POST may create a second image. PUT and DELETE may be sent again as they are.",
         errors.Unavailable("The database cannot do this just now; try again."),
     ),
     "too-costly": Explanation(

@@ -32,9 +32,7 @@ def test_no_answer_may_be_kept_by_a_cache(editor: Client, what: str) -> None:
 
 
 def test_an_answer_that_is_given_again_may_not_be_kept_either(editor: Client, unique: str) -> None:
-    send = {"json": {"name": unique}, "headers": {"Idempotency-Key": unique}}
-
-    answers = [editor.post("/tags", **send) for _ in range(2)]
+    answers = [editor.post("/tags", json={"name": unique}, headers={"Idempotency-Key": unique}) for _ in range(2)]
 
     assert [answer.headers.get_list("Cache-Control") for answer in answers] == [["no-store"]] * 2
 

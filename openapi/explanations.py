@@ -93,7 +93,8 @@ EXPLANATIONS = {
     ),
     "payload-too-large": Explanation(
         "The request is larger than the service or the gateway before it takes: 3,960,000 bytes for an upload in one"
-        " request, 1,000,000 for any other JSON, 10,240 for the request line and the headers together, without what separates them.",
+        " request, 1,000,000 for any other JSON, 10,240 for the request line and the headers together, without what"
+        " separates them.",
         "Register the image with `POST /v1/images` and PUT the file to the URL that this gives. Tags that make the"
         " request line too long go into the JSON of an upload.",
         errors.PayloadTooLarge(

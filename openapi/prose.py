@@ -22,8 +22,8 @@ grow with the time of creation, so newest first is id descending.
 
 **Permissions.** `read`, `write` and `admin`, each including the ones before; every operation says which one it needs.
 
-**Errors.** Every error is a problem (RFC 9457, `application/problem+json`), also those that the gateway in front makes; a
-firewall's 429 is one of type `application/json`, without `request_id`.
+**Errors.** Every error is a problem (RFC 9457, `application/problem+json`), also those that the gateway in front makes;
+a firewall's 429 is one of type `application/json`, without `request_id`.
 A path that is not described here, or a method that a path does not take, is answered with 404 and the problem
 `not-found`. Query parameters and body fields that are not described here are refused, so that a typing error does not
 search for something else.

@@ -71,7 +71,8 @@ class SearchQuery(BrowseQuery):
         dict[MetadataKey, MetadataValue],
         says(
             "Equality with an entry of the image's metadata, each as a parameter `metadata.<key>`: `metadata.ward=B2`."
-            " Numbers, booleans and null are written as in JSON. At most 20 conditions on metadata and attributes in all.",
+            " Numbers, booleans and null are written as in JSON. At most 20 conditions on metadata and attributes in"
+            " all.",
             {"metadata.ward": "B2"},
             **{"x-propertyNames": {"pattern": METADATA_PARAMETER}},
         ),

@@ -40,6 +40,8 @@ class Settings(BaseModel):
     """An image whose file has not come so long after its last upload URL was given goes to the bin."""
     orphan_hours: PositiveInt = 24
     """An object that no image has is removed when it is older."""
+    purge_limit: PositiveInt = 200
+    """Images that one run of `purge` deletes for good at most."""
     inspection_queue: str | None = None
     """Where images wait to be inspected; without it nobody asks for inspections."""
     reject_unknown_files: bool = True

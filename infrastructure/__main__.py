@@ -1,23 +1,23 @@
-"""The command line: `python -m infrastructure synth --stage dev` writes the templates that are then deployed."""
+"""The command line: `python -m infrastructure synth --stage dev` writes the templates that are then deployed, `docs`
+what the guides have of them."""
 
 import argparse
+import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 
-from infrastructure import checks, service
+from infrastructure import alarm_table, checks, service
 from infrastructure.packaging import LAYER, PACKAGE, ROOT
 from infrastructure.stages import STAGES
 
 
 def main() -> int:
     options = _options()
-    stage = STAGES[options.stage]
-    _find_node()
-    service.import_with(stage.origins[0])
-    from infrastructure.stack.synthesis import synthesize  # noqa: PLC0415  CDK starts Node when it is imported
-
-    template = synthesize(stage, options.package, options.layer, options.output)
+    if options.command == "docs":
+        return _docs()
+    template = _synthesized(options.stage, options.package, options.layer, options.output)
     if found := checks.complaints(template) if options.check else "":
         print(found, file=sys.stderr)
         return 1
@@ -25,9 +25,32 @@ def main() -> int:
     return 0
 
 
+def _docs() -> int:
+    """Alarms depend on neither zip, so a file that is no zip does for both."""
+    with tempfile.TemporaryDirectory() as directory:
+        package = Path(directory) / "none.zip"
+        package.touch()
+        template = json.loads(_synthesized("prod", package, package, Path(directory) / "assembly").read_text())
+    before = alarm_table.GUIDE.read_text()
+    after = alarm_table.inserted(before, template)
+    if after != before:
+        alarm_table.GUIDE.write_text(after)
+        print(f"Wrote {alarm_table.GUIDE.relative_to(ROOT)}.")
+    return 0
+
+
+def _synthesized(name: str, package: Path, layer: Path, output: Path) -> Path:
+    stage = STAGES[name]
+    _find_node()
+    service.import_with(stage.origins[0])
+    from infrastructure.stack.synthesis import synthesize  # noqa: PLC0415  CDK starts Node when it is imported
+
+    return synthesize(stage, package, layer, output)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="infrastructure", description=__doc__)
-    parser.add_argument("command", choices=["synth"])
+    parser.add_argument("command", choices=["synth", "docs"])
     parser.add_argument("--stage", choices=sorted(STAGES), default="dev")
     parser.add_argument("--package", type=Path, default=PACKAGE)
     parser.add_argument("--layer", type=Path, default=LAYER)

@@ -62,7 +62,8 @@ ACCESS_RECORD_WRITES = 5
 """The item and four indexes, of a kilobyte at most each."""
 LOG_KILOBYTES = 1.5
 """A request's line in the function's log, and in the gateway's."""
-ALARMS = 12
+ALARMS = 32
+"""As many as there are, or a few more."""
 ZONES = 2
 FUNCTION_GIGABYTES = 1.0
 IO_A_REQUEST = 4

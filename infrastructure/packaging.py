@@ -90,10 +90,11 @@ def build_layer(
 
 
 def _install(target: Target, requirements: Path, content: Path) -> None:
-    """Every requirement is pinned, those of requirements too, so none is looked for beyond the file."""
+    """Every requirement is pinned, those of requirements too, so none is looked for beyond the file; a file that is not
+    one of those that were pinned, by their hashes, is refused."""
     wheels = ["--only-binary", ":all:", "--python-platform", f"{target.architecture}-manylinux_2_28"]
     options = ["--no-deps", "--python-version", target.python, "--link-mode", "copy", "--target", str(content)]
-    _run([_uv(), "pip", "install", "--quiet", *wheels, *options, "-r", str(requirements)])
+    _run([_uv(), "pip", "install", "--quiet", "--require-hashes", *wheels, *options, "-r", str(requirements)])
 
 
 def _drop_what_is_not_run(content: Path) -> None:
@@ -117,7 +118,7 @@ def _is_run(path: Path) -> bool:
 
 def _copy_ours(content: Path) -> None:
     """With Chalice's runtime, which is two files of it: the rest of Chalice is for deploying."""
-    sources = [ROOT / "app.py", *(ROOT / "chalicelib").rglob("*.py")]
+    sources = [ROOT / "app.py", *(ROOT / "chalicelib").rglob("*.py"), *(ROOT / "chalicelib").rglob("*.txt")]
     runtime = Path(chalice.app.__file__).parent
     copies = {source: content / source.relative_to(ROOT) for source in sources}
     copies |= {runtime / name: content / "chalice" / name for name in ("__init__.py", "app.py")}

@@ -22,6 +22,9 @@ SCOPES = {
     "write": "Add and change images and tags",
     "admin": "Everything, and the access log",
 }
+MACHINE_SCOPES = {"read": ("read",), "write": ("read", "write"), "admin": ("read", "write", "admin")}
+"""The scopes that a machine client may request, by the permission of the client. Cognito grants any scope that is
+registered with a client, so a secret is worth the highest of them: each permission has a client of its own."""
 GROUPS = ("viewers", "editors", "admins")
 
 STORAGE_EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")
@@ -153,3 +156,16 @@ GATEWAY_RESPONSES = {
     "DEFAULT_5XX": (500, "internal-error", "Internal error", "Something went wrong on our side; try again."),
 }
 """What the gateway itself answers when a request does not reach the service: status, problem slug, title, detail."""
+
+REQUEST_SECONDS = 20
+"""Within which the local gateway wants the whole of a request."""
+
+LOCAL_GATEWAY_RESPONSES = {
+    "REQUEST_TIMEOUT": (
+        408,
+        "request-timeout",
+        "Request timeout",
+        "The rest of the request did not come in time; send it again.",
+    ),
+}
+"""What the local gateway answers besides. API Gateway has no such answer: it closes the connection."""

@@ -30,7 +30,7 @@ def _options() -> argparse.Namespace:
     serve.add_argument("--port", type=_port, default=8000)
     serve.add_argument("--workers", type=_positive, default=2)
     token = commands.add_parser("token", help="print an access token")
-    token.add_argument("user", help="editor, viewer, admin, newcomer or machine")
+    token.add_argument("user", help="editor, viewer, admin, newcomer, machine, machine-read or machine-admin")
     for command in (serve, token):
         command.add_argument("--state", type=lambda text: Path(text).absolute(), default=Path(".local").absolute())
     return parser.parse_args()

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import ROOT, Trouble, children
+from local.front.rules import READY, SERVED
 
 REGION = "eu-central-1"
 ACCOUNT = "000000000000"
-CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+
+Credentials = dict[str, str]
+"""`aws_access_key_id` and `aws_secret_access_key`, as boto3 names them."""
 
 
 @dataclass
@@ -33,21 +36,30 @@ class Emulator:
         if self.process.poll() is not None:
             raise Trouble(f"The AWS emulator ended while starting; {self.log} says why.")
         try:
-            with urllib.request.urlopen(f"{self.url}/_ministack/ready", timeout=5) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"{self.url}{READY}", timeout=5) as answer:  # noqa: S310
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
 
 
-def start(directory: Path, port: int, log: Path, *, keep_open: tuple[int, ...] = ()) -> Emulator:
-    """Does not wait until it answers."""
+def start(
+    directory: Path,
+    port: int,
+    log: Path,
+    credentials: Credentials,
+    *,
+    services: tuple[str, ...] = SERVED,
+    keep_open: tuple[int, ...] = (),
+) -> Emulator:
+    """Does not wait until it answers. Only `credentials` may sign, and only for `services`; where `sts` is one of them,
+    its sessions may too."""
     for name in ("state", "objects", "tmp"):
         (directory / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     with log.open("ab") as output:
         process = children.spawn(
             [sys.executable, "-m", "local.run_ministack"],
             at_parents_death=signal.SIGTERM,
-            env=_environment(directory, port),
+            env=_environment(directory, port, credentials, services),
             cwd=ROOT,
             pass_fds=keep_open,
             stdin=subprocess.DEVNULL,
@@ -57,7 +69,7 @@ def start(directory: Path, port: int, log: Path, *, keep_open: tuple[int, ...] =
     return Emulator(process, f"http://127.0.0.1:{port}", log)
 
 
-def _environment(directory: Path, port: int) -> dict[str, str]:
+def _environment(directory: Path, port: int, credentials: Credentials, services: tuple[str, ...]) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MINISTACK_"))}
     return inherited | {
         "AUTH": "true",
@@ -70,8 +82,9 @@ def _environment(directory: Path, port: int) -> dict[str, str]:
         "STATE_DIR": str(directory / "state"),
         "S3_DATA_DIR": str(directory / "objects"),
         "TMPDIR": str(directory / "tmp"),
-        "AWS_ACCESS_KEY_ID": CREDENTIALS["aws_access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": CREDENTIALS["aws_secret_access_key"],
+        "SERVICES": ",".join(services),
+        "AWS_ACCESS_KEY_ID": credentials["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": credentials["aws_secret_access_key"],
         "MINISTACK_REGION": REGION,
         "LOG_LEVEL": "WARNING",
     }

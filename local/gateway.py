@@ -18,6 +18,7 @@ from infrastructure.resources import (
     GATEWAY_TIMEOUT_SECONDS,
     LAMBDA_PAYLOAD_BYTES,
     RATE_SECONDS,
+    REQUEST_SECONDS,
     REQUESTS_PER_CALLER,
 )
 from local import Trouble, proxy_event
@@ -25,9 +26,10 @@ from local.api import Api, Match, Method
 from local.authorizer import Authorizer, Claims, Keys, Unauthorized
 from local.invocation import keep_lines_whole
 from local.proxy_event import Request
-from local.proxy_response import Answer, MalformedResponse, preflight, problem, translated
+from local.proxy_response import Answer, MalformedResponse, misdirected, preflight, problem, translated
 from local.rates import Rates
-from local.refusals import Refused, check_head, tell
+from local.refusals import MISDIRECTED, Refused, check_head, own_hosts, tell
+from local.slow_clients import protocol
 from local.workers import WorkerFailed, Workers
 
 Scope = dict[str, Any]
@@ -43,12 +45,14 @@ class Gateway:
         workers: Workers,
         rates: Rates,
         timeout: float = GATEWAY_TIMEOUT_SECONDS,
+        request_seconds: float = REQUEST_SECONDS,
     ) -> None:
         self._api = api
         self._authorizer = authorizer
         self._workers = workers
         self._rates = rates
         self._timeout = timeout
+        self._request_seconds = request_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = _request(scope)
@@ -57,7 +61,7 @@ class Gateway:
             check_head(request)
             answer = await self._answer(request, match, caller, receive)
         except Refused as refusal:
-            answer = problem(refusal.kind, request.id, self._api, refusal.retry_after)
+            answer = self._problem(request, refusal)
             tell(request, refusal, match.resource.path if match else None, caller.id)
         except Exception:  # noqa: BLE001  a bug of ours; the caller gets an answer in the usual shape all the same
             _say(request.id, traceback.format_exc())
@@ -78,7 +82,7 @@ class Gateway:
         caller.identify(claims)
         if wait := self._rates.wait(caller.id or ""):
             raise Refused("THROTTLED", math.ceil(wait))
-        body = await _body(receive)
+        body = await self._body(receive)
         event = proxy_event.build(request, match, claims, body, self._api.binary_types)
         return await self._invoke(event, request.id)
 
@@ -91,6 +95,11 @@ class Gateway:
 
         return documents.answer(request.raw_path, "".join(request.header("host")[-1:]))
 
+    def _problem(self, request: Request, refusal: Refused) -> Answer:
+        if refusal.kind == MISDIRECTED:
+            return misdirected(request.id, own_hosts(request.port))
+        return problem(refusal.kind, request.id, self._api, refusal.retry_after)
+
     async def _authorize(self, request: Request, method: Method) -> Claims | None:
         if method.scopes is None:
             return None
@@ -101,6 +110,13 @@ class Gateway:
         except OSError as error:
             _say(request.id, f"the keys of the user pool cannot be fetched: {error}")
             raise Refused("INTEGRATION_FAILURE") from None
+
+    async def _body(self, receive: Receive) -> bytes:
+        try:
+            async with asyncio.timeout(self._request_seconds):
+                return await _body(receive)
+        except TimeoutError:
+            raise Refused("REQUEST_TIMEOUT") from None
 
     async def _invoke(self, event: dict[str, Any], request_id: str) -> Answer:
         payload = json.dumps(event, ensure_ascii=False).encode()
@@ -183,9 +199,10 @@ async def serve(listener: socket.socket, ready: int, count: int, keep_open: tupl
     except Trouble as trouble:
         os.write(ready, f"{trouble}\n".encode())
         return 1
+    seconds = float(os.environ.get("REQUEST_SECONDS", REQUEST_SECONDS))
     config = uvicorn.Config(
-        Gateway(api, _authorizer(), workers, _rates()),
-        http="httptools",
+        Gateway(api, _authorizer(), workers, _rates(), request_seconds=seconds),
+        http=protocol(api, seconds),
         loop="asyncio",
         ws="none",
         lifespan="off",

@@ -14,8 +14,10 @@ from infrastructure.resources import STAGE
 from local import ROOT, Trouble, children, emulator, environment, postgres
 from local.state import State, free_port
 
-_IDS = ("user_pool_id", "client_id", "machine_client_id")
+_IDS = ("user_pool_id", "client_id", "machines")
 _MIGRATE = "from chalicelib.database import migrations; migrations.upgrade()"
+_REFUSED = "chalicelib.database.catalog.SchemaError: "
+"""With this begins the last line of a migration that refuses the database."""
 
 
 class Parts:
@@ -28,6 +30,7 @@ class Parts:
         self._lock = lock
         self._postgres_directory = state.directory / "postgres"
         self._secrets = state.secrets()
+        self._credentials = state.credentials()
         self._stack = state.stack()
         self._ports = {
             "postgres": free_port(_port(self._stack.get("database_url"))),
@@ -38,7 +41,6 @@ class Parts:
         """Until everything serves. Slow starters overlap."""
         self._say("Starting PostgreSQL and the AWS emulator")
         self._start_emulator()
-        postgres.forget_the_killed(self._postgres_directory)
         self._start_postgres()
         migration = self._migration()
         self._provision()
@@ -83,7 +85,7 @@ class Parts:
 
     def _start_postgres(self) -> None:
         directory, log = self._postgres_directory, self._state.log("postgres")
-        if not directory.exists():
+        if not os.path.lexists(directory):
             self._say("Making the database")
         self._postgres = postgres.start(
             directory, self._ports["postgres"], self._secrets["database"], log, keep_open=(self._lock,)
@@ -93,7 +95,9 @@ class Parts:
 
     def _start_emulator(self) -> None:
         directory, log = self._state.directory / "emulator", self._state.log("emulator")
-        self._emulator = emulator.start(directory, self._ports["emulator"], log, keep_open=(self._lock,))
+        self._emulator = emulator.start(
+            directory, self._ports["emulator"], log, self._credentials, keep_open=(self._lock,)
+        )
         self.processes["emulator"] = self._emulator.process
 
     def _provision(self) -> bool:
@@ -101,7 +105,7 @@ class Parts:
         from local import provisioning  # noqa: PLC0415  boto3 takes its time, during which the emulator starts
 
         before = self._stack
-        clients = provisioning.Clients(self._emulator.url)
+        clients = provisioning.Clients(self._emulator.url, self._credentials)
         self._emulator.wait_until_ready()
         callback = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
         made = provisioning.provision(clients, self._emulator.url, self._secrets, callback)
@@ -119,6 +123,7 @@ class Parts:
         return {
             "api_url": f"http://127.0.0.1:{self._listener.getsockname()[1]}/{STAGE}",
             "database_url": self._postgres.url,
+            **self._credentials,
             "identifier_key": self._secrets["identifiers"],
             "log": str(self._state.service_log),
             "pid": os.getpid(),
@@ -136,12 +141,15 @@ class Parts:
     def _migration(self) -> subprocess.Popen[bytes]:
         """Runs beside the emulator's start, so the pool may have no id yet; nothing here asks for it."""
         known = {"user_pool_id": "unknown", "region": emulator.REGION, "aws_endpoint_url": self._emulator.url}
-        names = {"bucket": "unknown", "access_log_table": "unknown", "inspection_queue": "", **emulator.CREDENTIALS}
+        names = {"bucket": "unknown", "access_log_table": "unknown", "inspection_queue": ""}
         return self._python(["-c", _MIGRATE], self._state.log("migration"), names | known | self._addresses())
 
     def _finish(self, migration: subprocess.Popen[bytes]) -> None:
+        """Raises Trouble, with the sentence with which the migration refused the database if it did."""
         if migration.wait() != 0:
-            raise Trouble(f"The database cannot be migrated; the end of {self._state.log('migration')} says why.")
+            log = self._state.log("migration")
+            _, refused, why = log.read_text().rstrip().rpartition("\n")[2].partition(_REFUSED)
+            raise Trouble(why if refused else f"The database cannot be migrated; the end of {log} says why.")
 
     def _spawn_gateway(self) -> int:
         """A descriptor to read one line from, when it serves or cannot."""

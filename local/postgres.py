@@ -1,5 +1,6 @@
 """Real PostgreSQL from a wheel, as a child process."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -58,12 +59,14 @@ class Server:
 
 
 def start(directory: Path, port: int, password: str, log: Path, *, keep_open: tuple[int, ...] = ()) -> Server:
-    """Makes the cluster on first use; does not wait until it answers. `keep_open` are descriptors it inherits."""
+    """Makes the cluster on first use; does not wait until it answers. `keep_open` are descriptors it inherits. Raises
+    Trouble when the cluster is another's or in use."""
     place = home(directory)
     with log.open("ab") as output:
         if not place.cluster.exists():
             _initialise(place, password, output.fileno(), keep_open)
-        _forget_the_dead(place.cluster / "postmaster.pid")
+        _check_version(place)
+        _forget_the_dead(place.cluster)
         process = children.spawn(
             _command(place, port),
             at_parents_death=signal.SIGINT,
@@ -75,20 +78,38 @@ def start(directory: Path, port: int, password: str, log: Path, *, keep_open: tu
     return Server(process, port, password, log)
 
 
-def _forget_the_dead(pid_file: Path) -> None:
-    """After a crash another program may run under the number in there, and PostgreSQL would not start."""
+def _check_version(place: Home) -> None:
+    """Raises Trouble for a cluster of another major version, which PostgreSQL cannot open, or of none."""
     try:
-        program = Path(f"/proc/{pid_file.read_text().split()[0]}/comm").read_text().strip()
-    except (OSError, IndexError):
-        return
-    if program != "postgres":
+        made_by = (place.cluster / "PG_VERSION").read_text().strip()
+    except OSError:
+        raise Trouble(f"The database in {place.cluster} is damaged: it has no PG_VERSION. Restore a backup.") from None
+    if made_by != place.major_version:
+        raise Trouble(
+            f"The database in {place.cluster} was made by PostgreSQL {made_by}, and this checkout runs PostgreSQL"
+            f" {place.major_version}. Serve it with the checkout that made it, or bring it over with pg_dump."
+        )
+
+
+def _forget_the_dead(cluster: Path) -> None:
+    """Removes the pid file of a killed server when its number is another program's now, or nobody has reaped the
+    server, as in a container without an init process: PostgreSQL would take it for alive. Raises Trouble when it is,
+    be it on this cluster or on the one that this was copied from."""
+    pid_file = cluster / "postmaster.pid"
+    try:
+        pid, its_cluster = pid_file.read_text().splitlines()[:2]
+        command = Path(f"/proc/{int(pid)}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return  # there is no such file or process
+    if os.fsencode(its_cluster) not in command:
         pid_file.unlink()
-
-
-def forget_the_killed(directory: Path) -> None:
-    """For a caller who knows that no process of an earlier server lives: PostgreSQL itself takes one that was killed,
-    and whom nobody has reaped, as in a container without an init process, for a living one."""
-    (directory / "cluster" / "postmaster.pid").unlink(missing_ok=True)
+    elif its_cluster == str(cluster):
+        raise Trouble(f"PostgreSQL (process {pid}) still runs on {cluster}. End that process and try again.")
+    else:
+        raise Trouble(
+            f"{cluster} was copied while PostgreSQL (process {pid}) ran on {its_cluster}, so it may be damaged. Stop"
+            " what serves that, and copy it again."
+        )
 
 
 def _command(place: Home, port: int) -> list[str]:

@@ -19,8 +19,8 @@ INSPECTIONS = "inspections"
 class Clients:
     """Made while the emulator is still starting: it takes longer than the calls."""
 
-    def __init__(self, endpoint: str) -> None:
-        session = boto3.Session(region_name=emulator.REGION, **emulator.CREDENTIALS)
+    def __init__(self, endpoint: str, credentials: emulator.Credentials) -> None:
+        session = boto3.Session(region_name=emulator.REGION, **credentials)
         config = Config(retries={"mode": "standard"}, s3={"addressing_style": "path"})
         self.s3 = session.client("s3", endpoint_url=endpoint, config=config)
         self.sqs = session.client("sqs", endpoint_url=endpoint, config=config)
@@ -41,7 +41,6 @@ def provision(clients: Clients, endpoint: str, passwords: dict[str, str], callba
     return {
         "region": emulator.REGION,
         "aws_endpoint_url": endpoint,
-        **emulator.CREDENTIALS,
         "bucket": BUCKET,
         "storage_event_queue": queue,
         "storage_event_dead_letters": dead_letters,

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from infrastructure.resources import CACHE_CONTROL, GATEWAY_RESPONSES
+from infrastructure.resources import CACHE_CONTROL, GATEWAY_RESPONSES, LOCAL_GATEWAY_RESPONSES
 from local.api import Api
 
 PROBLEM_TYPE_BASE = os.environ.get("PROBLEM_TYPE_BASE", "https://tagged-image-manager.example/problems/")
@@ -35,8 +35,8 @@ def translated(response: bytes) -> Answer:
 
 
 def problem(kind: str, request_id: str, api: Api, retry_after: int | None = None) -> Answer:
-    """One of GATEWAY_RESPONSES."""
-    status, slug, title, detail = GATEWAY_RESPONSES[kind]
+    """One of GATEWAY_RESPONSES or LOCAL_GATEWAY_RESPONSES."""
+    status, slug, title, detail = (GATEWAY_RESPONSES | LOCAL_GATEWAY_RESPONSES)[kind]
     content = {
         "type": PROBLEM_TYPE_BASE + slug,
         "title": title,
@@ -49,6 +49,8 @@ def problem(kind: str, request_id: str, api: Api, retry_after: int | None = None
         ("X-Request-Id", request_id),
         ("Cache-Control", CACHE_CONTROL),
     ]
+    if kind == "REQUEST_TIMEOUT":
+        headers.append(("Connection", "close"))
     if kind == "UNAUTHORIZED":
         headers.append(("WWW-Authenticate", "Bearer"))
     if retry_after is not None:
@@ -56,6 +58,19 @@ def problem(kind: str, request_id: str, api: Api, retry_after: int | None = None
     shared = ("Access-Control-Allow-Origin", "Access-Control-Expose-Headers")
     headers += [(name, api.cors[name]) for name in shared if name in api.cors]
     return Answer(status, headers, json.dumps(content).encode())
+
+
+def misdirected(request_id: str, hosts: tuple[str, ...]) -> Answer:
+    """For no page to read: without the headers that would let one of another origin."""
+    content = {
+        "type": "about:blank",
+        "title": "Misdirected Request",
+        "status": 421,
+        "detail": f"The header Host must be {' or '.join(hosts)}; nothing else is served here.",
+        "request_id": request_id,
+    }
+    headers = [("Content-Type", "application/problem+json"), ("X-Request-Id", request_id)]
+    return Answer(421, headers, json.dumps(content).encode())
 
 
 def preflight(cors: dict[str, str], request_id: str) -> Answer:

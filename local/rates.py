@@ -1,31 +1,45 @@
-"""How many requests one caller may make: a bucket of them for each, which fills up steadily.
+"""Limits how many requests one caller may make within a sliding window of time.
 
-Plays the firewall's rule of the deployment, which counts by the Authorization header over the same time.
+It plays the firewall's rate-based rule of the deployment, which counts by the Authorization header over the same time.
 """
 
 import time
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
+
+_SLOTS = 300
+"""Requests are counted in slots of a 300th of the window, so that a caller costs 300 numbers at most."""
 
 
 @dataclass
-class _Bucket:
-    left: float
-    since: float
+class _Window:
+    slots: deque[tuple[float, int]] = field(default_factory=deque)
+    """When each slot ends, and how many requests it has; the oldest first."""
+    total: int = 0
 
 
 class Rates:
     def __init__(self, requests: int, seconds: int) -> None:
         self._most = requests
-        self._a_second = requests / seconds
-        self._buckets: dict[str, _Bucket] = {}
+        self._seconds = seconds
+        self._width = seconds / _SLOTS
+        self._windows: dict[str, _Window] = {}
 
     def wait(self, caller: str, now: float | None = None) -> float:
-        """Seconds until a request of this caller may come; 0: this one may, and counts."""
+        """Returns 0 and counts the request, or returns the seconds until the next request of this caller may come."""
         now = time.monotonic() if now is None else now
-        bucket = self._buckets.setdefault(caller, _Bucket(self._most, now))
-        bucket.left = min(self._most, bucket.left + (now - bucket.since) * self._a_second)
-        bucket.since = now
-        if bucket.left < 1:
-            return (1 - bucket.left) / self._a_second
-        bucket.left -= 1
+        window = self._windows.setdefault(caller, _Window())
+        while window.slots and window.slots[0][0] + self._seconds <= now:
+            window.total -= window.slots.popleft()[1]
+        if window.total >= self._most:
+            return window.slots[0][0] + self._seconds - now
+        self._count(window, now)
         return 0
+
+    def _count(self, window: _Window, now: float) -> None:
+        window.total += 1
+        if window.slots and now < window.slots[-1][0]:
+            end, requests = window.slots.pop()
+            window.slots.append((end, requests + 1))
+        else:
+            window.slots.append((now + self._width, 1))

@@ -4,12 +4,21 @@ import json
 import sys
 from datetime import UTC, datetime
 
-from infrastructure.resources import GATEWAY_HEAD_BYTES, GATEWAY_PAYLOAD_BYTES, GATEWAY_RESPONSES
+from infrastructure.resources import (
+    GATEWAY_HEAD_BYTES,
+    GATEWAY_PAYLOAD_BYTES,
+    GATEWAY_RESPONSES,
+    LOCAL_GATEWAY_RESPONSES,
+)
 from local.proxy_event import Request
+
+MISDIRECTED = "MISDIRECTED_REQUEST"
+"""Only this gateway refuses a request for another host: to a page whose name was made to lead here (DNS rebinding) the
+browser would show the answers."""
 
 
 class Refused(Exception):
-    """The gateway answers itself, with one of GATEWAY_RESPONSES, and so many seconds as Retry-After."""
+    """The gateway answers itself, with MISDIRECTED or one of GATEWAY_RESPONSES, and so many seconds as Retry-After."""
 
     def __init__(self, kind: str, retry_after: int | None = None) -> None:
         super().__init__(kind)
@@ -24,9 +33,21 @@ def check_head(request: Request) -> None:
         raise Refused("REQUEST_TOO_LARGE")
     if len(request.header("host")) != 1:
         raise Refused("DEFAULT_4XX")
+    if request.header("host")[0].lower() not in own_hosts(request.port):
+        raise Refused(MISDIRECTED)
     declared = "".join(request.header("content-length")[-1:])
     if declared.isdigit() and int(declared) > GATEWAY_PAYLOAD_BYTES:
         raise Refused("REQUEST_TOO_LARGE")
+
+
+def own_hosts(port: int) -> tuple[str, ...]:
+    """What a client on this machine names in Host."""
+    names = ("127.0.0.1", "localhost")
+    return tuple(f"{name}:{port}" for name in names) + (names if port == 80 else ())
+
+
+def _status(kind: str) -> int:
+    return 421 if kind == MISDIRECTED else (GATEWAY_RESPONSES | LOCAL_GATEWAY_RESPONSES)[kind][0]
 
 
 def tell(request: Request, refusal: Refused, route: str | None, user: str | None) -> None:
@@ -40,7 +61,7 @@ def tell(request: Request, refusal: Refused, route: str | None, user: str | None
         "user": user,
         "method": request.method[:20],
         "route": route,
-        "status": GATEWAY_RESPONSES[refusal.kind][0],
+        "status": _status(refusal.kind),
         "error_type": refusal.kind,
     }
     print(json.dumps(line), file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Runs the AWS emulator so that it ends in time, whoever is still connected.
+"""Runs the AWS emulator behind our front, and so that it ends in time, whoever is still connected.
 
 It writes its state last of all. From Python 3.12 on, the step before that waits for every open connection: one client
 that stalled in the middle of an upload would keep it from ever getting there.
@@ -8,7 +8,10 @@ import asyncio
 import contextlib
 from asyncio.base_events import Server
 
-from ministack.app import main
+from ministack import app
+
+from local import emulator_disk
+from local.front.install import install
 
 _CONNECTIONS_SECONDS = 1
 
@@ -22,4 +25,6 @@ async def _wait_closed(server: Server) -> None:
 
 if __name__ == "__main__":
     Server.wait_closed = _wait_closed  # type: ignore[assignment, method-assign]
-    main()
+    emulator_disk.install()
+    install(app)
+    app.main()

@@ -6,11 +6,13 @@ import os
 import random
 import secrets
 import socket
+import string
 import time
 from pathlib import Path
 from typing import Any
 
 from local import Trouble
+from local.disk_changes import sync_directory
 
 _PORTS = range(20_000, 32_768)
 """Linux begins with outgoing connections behind these."""
@@ -28,11 +30,28 @@ class State:
         return self.directory / "logs" / f"{name}.log"
 
     def prepare(self) -> None:
-        if not self.directory.exists():
-            self.directory.mkdir(parents=True)
-            # When root runs the stack, PostgreSQL runs as another user and has to pass through.
-            self.directory.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        (self.directory / "logs").mkdir(mode=0o700, exist_ok=True)
+        """Raises Trouble when the directory cannot be written, or has lost a part."""
+        try:
+            if not self.directory.exists():
+                self.directory.mkdir(parents=True)
+                # When root runs the stack, PostgreSQL runs as another user and has to pass through.
+                self.directory.chmod(0o711 if os.geteuid() == 0 else 0o700)
+            (self.directory / "logs").mkdir(mode=0o700, exist_ok=True)
+            os.close(os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            why = os.strerror(error.errno or 0).lower()
+            raise Trouble(f"{self.directory} cannot be used for the state ({why}).") from None
+        self._check_parts()
+
+    def _check_parts(self) -> None:
+        """The database is made last, so what is not there beside it was lost. New secrets would not open the database,
+        and would change every hash of an identifier; without the emulator's files every image would be missing."""
+        for name in ("secrets.json", "emulator"):
+            if (self.directory / "postgres").is_dir() and not (self.directory / name).exists():
+                raise Trouble(
+                    f"{name} is missing from {self.directory}, though its database is there. Restore it from a backup,"
+                    " or remove the whole directory to begin anew."
+                )
 
     def lock(self) -> int:
         """A file descriptor to hand to every child: the lock is held until the last of them is gone."""
@@ -58,24 +77,39 @@ class State:
     def stack(self) -> dict[str, Any]:
         """What the last run that became ready wrote; empty before."""
         try:
-            content: dict[str, Any] = json.loads(self.stack_file.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+            content = json.loads(self.stack_file.read_text())
+        except (FileNotFoundError, ValueError):
             return {}
-        return content
+        return content if isinstance(content, dict) else {}
 
     def write_stack(self, stack: dict[str, Any]) -> None:
         write_privately(self.stack_file, json.dumps(stack, indent=2) + "\n")
 
     def secrets(self) -> dict[str, str]:
-        """Passwords of the database and the users, and the key to the hashes of identifiers; each made once."""
+        """Return the passwords of the database and of the users, the key to the hashes of identifiers, and the access
+        key of the emulator; each is made once. Raises Trouble when the file cannot be read."""
         file = self.directory / "secrets.json"
-        known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+        try:
+            known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+        except ValueError:
+            raise Trouble(f"{file.name} in {self.directory} is not valid JSON. Restore that file.") from None
         # Cognito's default policy wants every kind of character.
         made = {name: f"{secrets.token_urlsafe(18)}-aA1" for name in ("database", "identifiers", *USERS)}
+        made |= random_credentials()
         if missing := made.keys() - known.keys():
             known |= {name: made[name] for name in missing}
             write_privately(file, json.dumps(known, indent=2) + "\n")
         return known
+
+    def credentials(self) -> dict[str, str]:
+        """The access key of the emulator, by the names that boto3 gives its parts."""
+        return {name: value for name, value in self.secrets().items() if name.startswith("aws_")}
+
+
+def random_credentials() -> dict[str, str]:
+    """An access key of the form that AWS gives them."""
+    letters = "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
+    return {"aws_access_key_id": f"AKIA{letters}", "aws_secret_access_key": secrets.token_urlsafe(30)}
 
 
 def write_privately(file: Path, text: str) -> None:
@@ -87,6 +121,7 @@ def write_privately(file: Path, text: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     draft.replace(file)
+    sync_directory(file.parent)
 
 
 def free_port(preferred: int | None) -> int:

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -32,6 +33,7 @@ class Stopped(BaseException):
 def serve(directory: Path, port: int, workers: int) -> int:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]  # a profile or an endpoint of the caller's has no say here
+    _check_clock()
     state = State(directory)
     state.prepare()
     lock = state.lock()
@@ -50,6 +52,13 @@ def serve(directory: Path, port: int, workers: int) -> int:
         parts.stop()
     print("Stopped.", flush=True)
     return 0
+
+
+def _check_clock() -> None:
+    """Raises Trouble when ids of images, which count from 2024, would be negative."""
+    now = datetime.now(UTC)
+    if now.year < 2024:
+        raise Trouble(f"The clock of this machine says {now:%Y-%m-%d}. Set it: the service cannot run before 2024.")
 
 
 def listener(port: int) -> socket.socket:

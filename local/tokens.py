@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from infrastructure import resources
 from local import Trouble
 from local.state import State
-from local.user_pool import CUSTOM_SCOPES
+from local.user_pool import MACHINES
 
 Stack = dict[str, Any]
 
@@ -22,10 +23,11 @@ def token_of(directory: Path, name: str) -> str:
     stack = State(directory).stack()
     if not stack or not _is_running(directory):
         raise Trouble(f"Nothing runs on {directory}; start it with `make serve`.")
-    if name == "machine":
-        return machine_token(stack, CUSTOM_SCOPES)
+    for permission, machine in MACHINES.items():
+        if name == machine:
+            return machine_token(stack, _scopes(permission))
     if name not in stack["users"]:
-        raise Trouble(f"There is no user {name!r}; there are {', '.join(stack['users'])} and machine.")
+        raise Trouble(f"There is no user {name!r}; there are {', '.join((*stack['users'], *MACHINES.values()))}.")
     return password_token(stack, name)
 
 
@@ -51,14 +53,20 @@ def sign_in(stack: Stack, name: str) -> dict[str, str]:
 
 
 def machine_token(stack: Stack, scopes: list[str]) -> str:
-    """By client credentials."""
-    secret = f"{stack['machine_client_id']}:{stack['machine_client_secret']}"
+    """Returns a token of the machine client with the least permission that may request these scopes."""
+    least = next(each for each in resources.MACHINE_SCOPES if set(scopes) <= set(_scopes(each)))
+    machine = stack["machines"][least]
+    secret = f"{machine['client_id']}:{machine['client_secret']}"
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
         "Authorization": f"Basic {base64.b64encode(secret.encode()).decode()}",
     }
     form = urlencode({"grant_type": "client_credentials", "scope": " ".join(scopes)})
     return str(_post(stack["token_url"], form, headers)["access_token"])
+
+
+def _scopes(permission: str) -> list[str]:
+    return [f"{resources.RESOURCE_SERVER}/{scope}" for scope in resources.MACHINE_SCOPES[permission]]
 
 
 def _post(url: str, body: str, headers: dict[str, str]) -> Any:

@@ -8,6 +8,9 @@ from local.state import USERS
 POOL = "tagged-image-manager"
 DOMAIN = "tagged-image-manager"
 CUSTOM_SCOPES = [f"{resources.RESOURCE_SERVER}/{name}" for name in resources.SCOPES]
+MACHINES = {"read": "machine-read", "write": "machine", "admin": "machine-admin"}
+"""The name of the machine client of each permission. The one for `write` keeps the name and the id that the only
+machine client had when there was one for all permissions."""
 
 
 def provision(cognito: Any, passwords: dict[str, str], callback: str) -> dict[str, Any]:
@@ -16,11 +19,13 @@ def provision(cognito: Any, passwords: dict[str, str], callback: str) -> dict[st
     _groups(cognito, pool)
     clients = _clients(cognito, pool, callback)
     _users(cognito, pool, passwords)
+    machines = {permission: _credentials(clients[name]) for permission, name in MACHINES.items()}
     return {
         "user_pool_id": pool,
         "client_id": clients["browser"]["ClientId"],
-        "machine_client_id": clients["machine"]["ClientId"],
-        "machine_client_secret": clients["machine"]["ClientSecret"],
+        "machine_client_id": machines["write"]["client_id"],
+        "machine_client_secret": machines["write"]["client_secret"],
+        "machines": machines,
         "users": {name: {"password": passwords[name], "group": group} for name, group in USERS.items()},
     }
 
@@ -62,7 +67,11 @@ def _clients(cognito: Any, pool: str, callback: str) -> dict[str, Any]:
 
 
 def _secret(client: str) -> dict[str, bool]:
-    return {"GenerateSecret": client == "machine"}
+    return {"GenerateSecret": client in MACHINES.values()}
+
+
+def _credentials(client: dict[str, Any]) -> dict[str, str]:
+    return {"client_id": client["ClientId"], "client_secret": client["ClientSecret"]}
 
 
 def _client_settings(callback: str) -> dict[str, dict[str, Any]]:
@@ -80,11 +89,15 @@ def _client_settings(callback: str) -> dict[str, dict[str, Any]]:
             "CallbackURLs": [callback],
             "LogoutURLs": [callback],
         },
-        "machine": {
-            "AllowedOAuthFlowsUserPoolClient": True,
-            "AllowedOAuthFlows": ["client_credentials"],
-            "AllowedOAuthScopes": CUSTOM_SCOPES,
-        },
+        **{MACHINES[permission]: _machine_settings(scopes) for permission, scopes in resources.MACHINE_SCOPES.items()},
+    }
+
+
+def _machine_settings(scopes: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "AllowedOAuthFlowsUserPoolClient": True,
+        "AllowedOAuthFlows": ["client_credentials"],
+        "AllowedOAuthScopes": [f"{resources.RESOURCE_SERVER}/{scope}" for scope in scopes],
     }
 
 

@@ -22,7 +22,7 @@ What it refuses by its other rules is the problem `forbidden`, with one.
 
 
 def made() -> str:
-    every = problems.every()
+    every = problems.ordered([*problems.every(), *problems.of_local_gateway()])
     rows = "".join(f"| [`{each.slug}`](#{each.slug}) | {int(each.status)} | {each.title} |\n" for each in every)
     return INTRODUCTION + rows + "".join(map(_section, every))
 

@@ -112,6 +112,11 @@ EXPLANATIONS = {
         "Wait for the seconds that `Retry-After` says and try again, longer after each refusal, by a random part of the"
         " time.",
     ),
+    "request-timeout": Explanation(
+        "The headers or the body of the request did not arrive in full within 20 seconds. The service has not seen it,"
+        " and the connection is closed. Only the gateway of `make serve` answers this: API Gateway just closes it.",
+        "Send the whole request again on a new connection.",
+    ),
     "internal-error": Explanation(
         "Something went wrong on our side.",
         "Try again once. If it stays, report the `request_id`: it finds the request in the log.",

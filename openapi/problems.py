@@ -9,7 +9,7 @@ from chalicelib import errors
 from chalicelib.errors import Failure
 from chalicelib.routes.shapes.base import Answer
 from chalicelib.routes.shapes.fields import says
-from infrastructure.resources import GATEWAY_RESPONSES
+from infrastructure.resources import GATEWAY_RESPONSES, LOCAL_GATEWAY_RESPONSES
 from openapi.explanations import EXPLANATIONS, Explanation
 
 TYPE_BASE = "https://tagged-image-manager.example/problems/"
@@ -63,7 +63,16 @@ def of(failure: type[Failure]) -> Problem:
 
 def of_gateway() -> list[Problem]:
     """What any request may meet before, or instead of, the service; of several of a name the first."""
-    firsts = {slug: (status, title, detail) for status, slug, title, detail in reversed(GATEWAY_RESPONSES.values())}
+    return _answered_by(GATEWAY_RESPONSES)
+
+
+def of_local_gateway() -> list[Problem]:
+    """What only the gateway of `make serve` answers, to what no client of HTTP sends."""
+    return _answered_by(LOCAL_GATEWAY_RESPONSES)
+
+
+def _answered_by(responses: dict[str, tuple[int, str, str, str]]) -> list[Problem]:
+    firsts = {slug: (status, title, detail) for status, slug, title, detail in reversed(responses.values())}
     return [
         _problem(slug, HTTPStatus(status), title, Failure(detail), HEADERS_OF_GATEWAY.get(status, ()))
         for slug, (status, title, detail) in firsts.items()

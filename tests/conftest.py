@@ -31,8 +31,8 @@ os.environ |= {
     "USER_POOL_ARN": "arn:aws:cognito-idp:eu-central-1:000000000000:userpool/eu-central-1_example",
     "AWS_REGION": "eu-central-1",
     "AWS_DEFAULT_REGION": "eu-central-1",
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_ACCESS_KEY_ID": "made-up",
+    "AWS_SECRET_ACCESS_KEY": "made-up",
     "AWS_EC2_METADATA_DISABLED": "true",
     "POWERTOOLS_METRICS_NAMESPACE": "TaggedImageManager",
 }
@@ -47,6 +47,14 @@ def eventually(condition: Callable[[], Value], within: float = 20, of: str = "th
         assert time.monotonic() < deadline, f"{of} did not come about within {within} s"
         pause.wait(0.02)
     return value
+
+
+def aws_client(stack: dict[str, Any], service: str) -> Any:
+    """The SDK's client of the stack's emulator, with the stack's own access key."""
+    import boto3  # noqa: PLC0415  most tests do without, and it is slow to import
+
+    named = {name: stack[name] for name in ("aws_access_key_id", "aws_secret_access_key")}
+    return boto3.client(service, endpoint_url=stack["aws_endpoint_url"], region_name=stack["region"], **named)
 
 
 def free_port() -> int:

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 MARK = "h0ch-vertraulich"
 """Tests write it where callers write what is theirs; what has it in it must not be in a log."""
@@ -35,9 +36,9 @@ def leaks(state: Path) -> list[str]:
 def secrets(state: Path) -> dict[str, str]:
     """So far as the stack came to have them."""
     passwords = _content(state / "secrets.json")
-    machine = _content(state / "stack.json").get("machine_client_secret")
-    return passwords | ({"the machine": machine} if machine else {})
+    machines = _content(state / "stack.json").get("machines", {})
+    return passwords | {f"the machine for {name}": each["client_secret"] for name, each in machines.items()}
 
 
-def _content(file: Path) -> dict[str, str]:
+def _content(file: Path) -> dict[str, Any]:
     return json.loads(file.read_text()) if file.exists() else {}

@@ -17,6 +17,10 @@ from chalicelib.aws.clients import credentials, region
 RECORD_SECONDS = 1
 """Short: a request waits for its record, and goes on without it rather than time out."""
 
+PASSING = (b"Throttling", b"ThroughputExceeded", b"TransactionConflict", b"TransactionInProgress")
+"""Refusals that may be otherwise the next time. A conflict: our own first try may still be at work when its answer was
+lost."""
+
 MEDIA_TYPE = "application/x-amz-json-1.0"
 
 
@@ -53,7 +57,7 @@ def _once(operation: str, content: bytes, seconds: float) -> dict[str, Any]:
     if status == 200:
         result: dict[str, Any] = json.loads(said)
         return result
-    passing = status >= 500 or b"Throttling" in said or b"ThroughputExceeded" in said
+    passing = status >= 500 or any(code in said for code in PASSING)
     failure = PassingError if passing else DynamoDbError
     raise failure(f"DynamoDB answered {status}: {said[:500].decode(errors='replace')}")
 

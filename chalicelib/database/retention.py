@@ -19,6 +19,12 @@ def expired(session: Session, days: int, most: int) -> Sequence[int]:
     return _ids(session, select(Image.id).where(_expired(days)).order_by(Image.deleted_at), most)
 
 
+def expired_count(session: Session, days: int, most: int) -> int:
+    """How many images `expired` would find, counted up to `most`."""
+    found = select(Image.id).where(_expired(days)).limit(most).subquery()
+    return session.scalar(select(func.count()).select_from(found)) or 0
+
+
 def vain_uploads(session: Session, days: int, most: int) -> Sequence[int]:
     """Images with a multipart upload that leads to nothing: in the bin, with their file, or missing it and no longer
     asked about."""

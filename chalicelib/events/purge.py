@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 SECONDS_A_STEP = 60
 """What is left then waits for the next run; four of them are below what Lambda gives this function."""
 
-IMAGES_A_STEP = 2000
+EXPIRED_COUNTED = 10_000
+"""Images whose time in the bin is over are counted up to here, for the alarm."""
+
 SLICES = 20
 """Of a thousand objects each."""
 
@@ -30,15 +32,36 @@ ORPHANS_NAMED = 20
 
 def purge() -> dict[str, int]:
     """How many of what. Two at once do no harm, and one that was broken off is gone on with by the next."""
-    bin_days, abandoned_days = settings().bin_days, settings().abandoned_days
-    purged = _all(lambda session: retention.expired(session, bin_days, IMAGES_A_STEP), purging.purge)
-    ended = _all(lambda session: retention.vain_uploads(session, abandoned_days, IMAGES_A_STEP), purging.end_upload)
-    abandoned = _all(lambda session: retention.abandoned(session, abandoned_days, IMAGES_A_STEP), purging.abandon)
-    orphans = _orphans()
+    held_back = _is_held_back()
+    purged, ended, abandoned = ([], [], []) if held_back else _by_age()
+    orphans = _orphans(held_back)
     done = {"purged": len(purged), "uploads_ended": len(ended), "abandoned": len(abandoned), **orphans}
     if any(done.values()):
         logger.info("purged", image_ids=purged, abandoned_image_ids=abandoned, done=done)
     return done
+
+
+def _is_held_back() -> bool:
+    """Whether the clock has leapt within a day: a wrong clock is to delete nothing."""
+    with transaction() as session:
+        leapt = purging.clock_leapt(session)
+        expired = retention.expired_count(session, settings().bin_days, EXPIRED_COUNTED)
+    if expired > settings().purge_limit:
+        count("ImagesExpired", expired)
+    if leapt:
+        logger.error("nothing is purged for a day, because the clock of the database has leapt", expired=expired)
+        count("ClockLeapt")
+    return leapt
+
+
+def _by_age() -> tuple[list[int], list[int], list[int]]:
+    """Images purged, those whose multipart upload was ended, and abandoned ones; of each at most the limit of a run."""
+    bin_days, abandoned_days, most = settings().bin_days, settings().abandoned_days, settings().purge_limit
+    return (
+        _all(lambda session: retention.expired(session, bin_days, most), purging.purge),
+        _all(lambda session: retention.vain_uploads(session, abandoned_days, most), purging.end_upload),
+        _all(lambda session: retention.abandoned(session, abandoned_days, most), purging.abandon),
+    )
 
 
 def _all(find: "Callable[[Session], Sequence[int]]", act: "Callable[[Session, int], bool]") -> list[int]:
@@ -49,14 +72,16 @@ def _all(find: "Callable[[Session], Sequence[int]]", act: "Callable[[Session, in
     return [image_id for image_id, done in each(found, act, until) if done]
 
 
-def _orphans() -> dict[str, int]:
+def _orphans(held_back: bool) -> dict[str, int]:
     """Reported all, and removed those that are old; a slice of the bucket after the other."""
-    found, removed = [], 0
+    found, removed, most = [], 0, 0 if held_back else ORPHANS_A_RUN
+    with transaction() as session:
+        end_of_grace = purging.end_of_grace(session)
     until = time.monotonic() + SECONDS_A_STEP
     for slice_ in slices("orphans", "", SLICES, until):
         found += [orphan.key for orphan in slice_.orphans]
-        old = [orphan for orphan in slice_.orphans if purging.is_past_grace(orphan)]
-        for orphan, hidden in each(old[: ORPHANS_A_RUN - removed], purging.hide_orphan, until):
+        old = [orphan for orphan in slice_.orphans if orphan.modified_at < end_of_grace]
+        for orphan, hidden in each(old[: most - removed], purging.hide_orphan, until):
             if hidden:
                 removed += 1
                 logger.warning("removed an object that no image has", object_key=orphan.key)

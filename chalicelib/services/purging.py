@@ -1,7 +1,7 @@
 """What goes for good, and what leads there. The object goes first and the row last: what dies between the two leaves a
 row that the next run finds."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -11,6 +11,24 @@ from chalicelib.config import settings
 from chalicelib.database import images as table
 from chalicelib.database import retention, scans, tags
 from chalicelib.database.tables import Image, Status
+
+LONGEST_PAUSE = timedelta(days=2)
+"""Between two runs of the purge. What looks longer may be a clock that was set wrong."""
+
+WAIT_AFTER_LEAP = timedelta(days=1)
+"""Time for a person to set the clock right before anything is deleted by it."""
+
+_CLOCK = "purge clock"
+
+
+def clock_leapt(session: Session) -> bool:
+    """Whether less than a day ago the database's clock was found far from where the run before had left it."""
+    now, before = table.now(session), scans.position(session, _CLOCK)
+    last, leap = map(datetime.fromisoformat, (before or f"{now}|{now - WAIT_AFTER_LEAP}").split("|"))
+    if abs(now - last) > LONGEST_PAUSE:
+        leap = now
+    scans.remember(session, _CLOCK, f"{now.isoformat()}|{leap.isoformat()}")
+    return now - leap < WAIT_AFTER_LEAP
 
 
 def purge(session: Session, image_id: int) -> bool:
@@ -45,8 +63,9 @@ def abandon(session: Session, image_id: int) -> bool:
     return True
 
 
-def is_past_grace(orphan: Listed) -> bool:
-    return orphan.modified_at < datetime.now(UTC) - timedelta(hours=settings().orphan_hours)
+def end_of_grace(session: Session) -> datetime:
+    """Orphans that are older may be removed. By the database's clock, whose leaps are noticed."""
+    return table.now(session) - timedelta(hours=settings().orphan_hours)
 
 
 def hide_orphan(session: Session, orphan: Listed) -> bool:

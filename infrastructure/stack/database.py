@@ -17,6 +17,9 @@ from infrastructure.stages import Stage
 if TYPE_CHECKING:
     from infrastructure.stack.functions import Functions
 
+BORROW_SECONDS = 10
+"""How long a request waits for a connection before the proxy refuses it."""
+
 _ISOLATED = SubnetSelection(subnet_type=SubnetType.PRIVATE_ISOLATED)
 
 
@@ -36,7 +39,7 @@ class Database:
             default_auth_scheme=aws_rds.DefaultAuthScheme.IAM_AUTH,
             require_tls=True,
             max_connections_percent=90,
-            borrow_timeout=Duration.seconds(10),
+            borrow_timeout=Duration.seconds(BORROW_SECONDS),
             idle_client_timeout=Duration.minutes(30),
         )
         self._users = self._make_users(log_group(scope, "RolesLog", _path(stage, "roles"), stage, key))

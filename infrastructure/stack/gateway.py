@@ -2,7 +2,7 @@
 
 import json
 
-from aws_cdk import aws_apigateway, aws_kms, aws_lambda
+from aws_cdk import aws_apigateway, aws_kms, aws_lambda, aws_logs
 from aws_cdk.aws_apigateway import AccessLogFormat
 from constructs import Construct
 
@@ -51,6 +51,7 @@ class Gateway:
                 logging_level=aws_apigateway.MethodLoggingLevel.ERROR,
             ),
         )
+        self.too_many_requests = _too_many_requests(scope, stage, group)
         self._let_call(functions)
         if stage.firewall:
             firewall(scope, self.api.deployment_stage)
@@ -64,3 +65,17 @@ class Gateway:
             principal="apigateway.amazonaws.com",
             source_arn=self.api.arn_for_execute_api("*", "/*", resources.STAGE),
         )
+
+
+def _too_many_requests(scope: Construct, stage: Stage, log: aws_logs.LogGroup) -> aws_logs.MetricFilter:
+    """Counts the answers 429. API Gateway's own metric, 4XXError, does not tell them from other errors. The metric of a
+    log has no dimension for the stage, so its name says which it is."""
+    return aws_logs.MetricFilter(
+        scope,
+        "TooManyRequestsFilter",
+        log_group=log,
+        filter_pattern=aws_logs.FilterPattern.string_value("$.status", "=", "429"),
+        metric_namespace=resources.FUNCTION_ENVIRONMENT["POWERTOOLS_METRICS_NAMESPACE"],
+        metric_name=f"TooManyRequests{stage.name.title()}",
+        metric_value="1",
+    )

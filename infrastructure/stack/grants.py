@@ -47,7 +47,7 @@ def settle(
             f"{bucket.arn}/images/*": on_objects,
             f"{bucket.arn}/previews/*": sorted({"s3:GetObject", "s3:PutObject", *DELETE_OBJECTS}),
         },
-        {table.table_arn: ["dynamodb:BatchWriteItem"], f"{table.table_arn}/index/*": ["dynamodb:Query"]},
+        {table.table_arn: ["dynamodb:PutItem"], f"{table.table_arn}/index/*": ["dynamodb:Query"]},
         {inspections.queue.queue_arn: ["sqs:SendMessage"]},
     )
 
@@ -81,10 +81,13 @@ def _ask_for_inspections(functions: Functions, name: str, inspections: Inspectio
 
 
 def _access_log(functions: Functions, table: aws_dynamodb.Table) -> None:
-    """To add and to look up. Who may write a batch may also delete in one; the service never does."""
+    """Allows to add entries and to look them up, not to update or delete one. (BatchWriteItem would allow to delete.)
+
+    PutItem replaces an item that has the same key, and IAM has no permission that only adds: so an entry can be written
+    over by code that runs with this role and knows its request id. Point-in-time recovery has the former one."""
     role = functions.api.role
     indexes = [f"{table.table_arn}/index/{name}" for name in resources.ACCESS_LOG_INDEXES]
-    role.add_to_policy(PolicyStatement(actions=["dynamodb:BatchWriteItem"], resources=[table.table_arn]))
+    role.add_to_policy(PolicyStatement(actions=["dynamodb:PutItem"], resources=[table.table_arn]))
     role.add_to_policy(PolicyStatement(actions=["dynamodb:Query"], resources=indexes))
 
 

@@ -10,7 +10,7 @@ from infrastructure.resources import STAGE
 from infrastructure.stack import grants
 from infrastructure.stack.access_log import access_log_table
 from infrastructure.stack.database import Database
-from infrastructure.stack.functions import Functions
+from infrastructure.stack.functions import FED_BY_A_QUEUE, Functions, title
 from infrastructure.stack.gateway import Gateway
 from infrastructure.stack.inspections import Inspections
 from infrastructure.stack.network import Network
@@ -41,17 +41,21 @@ class TaggedImageManager(Stack):
         functions.schedule()
         gateway = Gateway(self, stage, key, functions, users)
         Watch(self, stage, key, functions, gateway, database, inspections)
-        self._tell(gateway, users, bucket)
+        self._tell(gateway, users, bucket, functions)
 
-    def _tell(self, gateway: Gateway, users: Users, bucket: ImageBucket) -> None:
+    def _tell(self, gateway: Gateway, users: Users, bucket: ImageBucket, functions: Functions) -> None:
         told = {
             "ApiUrl": f"https://{gateway.api.rest_api_id}.execute-api.{self.region}.{self.url_suffix}/{STAGE}",
             "UserPoolId": users.pool.user_pool_id,
             "BrowserClientId": users.browser.user_pool_client_id,
-            "MachineClientId": users.machine.user_pool_client_id,
+            **{f"Machine{name.title()}ClientId": each.user_pool_client_id for name, each in users.machines.items()},
             "SignInUrl": users.domain.base_url(),
             "ImageBucket": bucket.name,
         }
+        for each in functions.all:
+            if each.dead_letters and each.name not in FED_BY_A_QUEUE:
+                told[f"Function{title(each.name)}"] = each.alias.function_arn
+                told[f"DeadLetters{title(each.name)}"] = each.dead_letters.queue_url
         for name, value in told.items():
             CfnOutput(self, name, value=value)
 

@@ -1,4 +1,4 @@
-"""Who may call: the user pool, its groups and scopes, a client for browsers and one for machines."""
+"""Who may call: the user pool, its groups and scopes, a client for browsers, and machine clients."""
 
 from aws_cdk import Aws, Duration, RemovalPolicy, aws_cognito
 from aws_cdk.aws_cognito import OAuthScope, ResourceServerScope
@@ -18,20 +18,23 @@ class Users:
             )
         scopes = self._scopes()
         self.browser = self._browser(stage, scopes)
-        self.machine = self._machine(scopes)
+        self.machines = {name: self._machine(name, scopes) for name in resources.MACHINE_SCOPES}
         prefix = f"tagged-image-manager-{stage.name}-{Aws.ACCOUNT_ID}"
         self.domain = self.pool.add_domain(
             "Domain", cognito_domain=aws_cognito.CognitoDomainOptions(domain_prefix=prefix)
         )
 
-    def _scopes(self) -> list[OAuthScope]:
-        scopes = [
-            ResourceServerScope(scope_name=name, scope_description=said) for name, said in resources.SCOPES.items()
-        ]
-        server = self.pool.add_resource_server("Api", identifier=resources.RESOURCE_SERVER, scopes=scopes)
-        return [OAuthScope.resource_server(server, each) for each in scopes]
+    def _scopes(self) -> dict[str, OAuthScope]:
+        scopes = {
+            name: ResourceServerScope(scope_name=name, scope_description=said)
+            for name, said in resources.SCOPES.items()
+        }
+        server = self.pool.add_resource_server(
+            "Api", identifier=resources.RESOURCE_SERVER, scopes=list(scopes.values())
+        )
+        return {name: OAuthScope.resource_server(server, each) for name, each in scopes.items()}
 
-    def _browser(self, stage: Stage, scopes: list[OAuthScope]) -> aws_cognito.UserPoolClient:
+    def _browser(self, stage: Stage, scopes: dict[str, OAuthScope]) -> aws_cognito.UserPoolClient:
         """A public client: it has no secret, and proves by PKCE that it is the one that asked."""
         return self.pool.add_client(
             "Browser",
@@ -39,7 +42,7 @@ class Users:
             auth_flows=aws_cognito.AuthFlow(user_srp=True),
             o_auth=aws_cognito.OAuthSettings(
                 flows=aws_cognito.OAuthFlows(authorization_code_grant=True),
-                scopes=[OAuthScope.OPENID, *scopes],
+                scopes=[OAuthScope.OPENID, *scopes.values()],
                 callback_urls=list(stage.callbacks),
                 logout_urls=list(stage.callbacks),
             ),
@@ -49,13 +52,14 @@ class Users:
             refresh_token_validity=Duration.days(30),
         )
 
-    def _machine(self, scopes: list[OAuthScope]) -> aws_cognito.UserPoolClient:
+    def _machine(self, permission: str, scopes: dict[str, OAuthScope]) -> aws_cognito.UserPoolClient:
+        """A client with a secret, for programs that have this permission."""
         return self.pool.add_client(
-            "Machine",
+            f"Machine{permission.title()}",
             generate_secret=True,
             o_auth=aws_cognito.OAuthSettings(
                 flows=aws_cognito.OAuthFlows(client_credentials=True),
-                scopes=scopes,
+                scopes=[scopes[name] for name in resources.MACHINE_SCOPES[permission]],
             ),
             access_token_validity=Duration.hours(1),
         )

@@ -1,14 +1,14 @@
 """What is watched. Each alarm says what a person should do when it comes."""
 
-from typing import NamedTuple
-
 from aws_cdk import Duration, aws_cloudwatch, aws_cloudwatch_actions, aws_kms, aws_sns, aws_sns_subscriptions
-from aws_cdk.aws_cloudwatch import ComparisonOperator, IMetric, Metric, TreatMissingData
+from aws_cdk.aws_cloudwatch import Metric
 from aws_cdk.aws_iam import ServicePrincipal
 from constructs import Construct
 
 from infrastructure.resources import FUNCTION_ENVIRONMENT
-from infrastructure.stack.database import Database
+from infrastructure.stack import alerts
+from infrastructure.stack.alerts import Alert
+from infrastructure.stack.database import BORROW_SECONDS, Database
 from infrastructure.stack.functions import FED_BY_A_QUEUE, Functions
 from infrastructure.stack.gateway import Gateway
 from infrastructure.stack.inspections import Inspections
@@ -16,14 +16,9 @@ from infrastructure.stages import Stage
 
 _FIVE_MINUTES = Duration.minutes(5)
 _INSPECTION_WAIT = Duration.minutes(15)
+_BORROW_MICROSECONDS = BORROW_SECONDS * 1_000_000
 
-
-class Alert(NamedTuple):
-    name: str
-    metric: IMetric
-    above: float
-    periods: int
-    what_to_do: str
+_IN_OTHER_GRAPHS = ("Connections", "DatabaseBusy", "DatabaseProcessor")
 
 
 class Watch:
@@ -41,10 +36,17 @@ class Watch:
         self._functions, self._gateway, self._database = functions, gateway, database
         self._inspections = inspections
         topic = self._topic(key)
-        alerts = [*self._of_requests(), *self._of_the_database(), *self._of_what_waits(), *self._of_the_bucket()]
-        for alert in alerts:
+        watched = [
+            *self._of_requests(),
+            *alerts.of_errors(functions),
+            *alerts.of_schedules(functions),
+            *self._of_the_database(),
+            *self._of_what_waits(),
+            *self._of_the_bucket(),
+        ]
+        for alert in watched:
             self._alarm(alert).add_alarm_action(aws_cloudwatch_actions.SnsAction(topic))
-        self._dashboard(alerts)
+        self._dashboard(watched)
 
     def _topic(self, key: aws_kms.Key) -> aws_sns.Topic:
         topic = aws_sns.Topic(self._scope, "Alarms", master_key=key, enforce_ssl=True)
@@ -80,6 +82,15 @@ class Watch:
                 "Lambda refuses to start more of the API function: raise `concurrency` of the stage, and see that the"
                 " database takes as many connections, or find out who asks so much.",
             ),
+            Alert(
+                "TooManyRequests",
+                self._gateway.too_many_requests.metric(period=_FIVE_MINUTES, statistic="Sum"),
+                100,
+                1,
+                "The gateway or the firewall answers 429. In the gateway's log, `firewall` tells which of them. If one"
+                " client sends too much, the access log says which; if all together do, raise requests_a_second and"
+                " burst of the stage.",
+            ),
         ]
 
     def _of_the_database(self) -> list[Alert]:
@@ -93,11 +104,20 @@ class Watch:
                 " or lower `concurrency` of the stage so that requests wait outside.",
             ),
             Alert(
-                "ConnectionsRefused",
-                self._of_the_proxy("MaxDatabaseConnectionsAllowedExceeded", "Sum"),
-                0,
+                "ConnectionsWaitLong",
+                self._of_the_proxy("DatabaseConnectionsBorrowLatency"),
+                _BORROW_MICROSECONDS / 2,
                 1,
-                "Requests wait in vain for a connection: raise most_capacity of the stage.",
+                "A request waited more than 5 s for a connection to the database; after 10 s it fails. Raise"
+                " most_capacity of the stage, or lower its `concurrency`.",
+            ),
+            Alert(
+                "DatabaseProcessor",
+                self._database.cluster.metric_cpu_utilization(period=_FIVE_MINUTES, statistic="Average"),
+                90,
+                3,
+                "The database uses nearly all of its processor time, and searches that take too long are refused as"
+                " `too-costly`. Look in Performance Insights for the statement that takes it, or raise most_capacity.",
             ),
             Alert(
                 "DatabaseBusy",
@@ -161,6 +181,24 @@ class Watch:
                 " come back with their delete markers taken away, and images with the files.",
             ),
             Alert(
+                "ClockLeapt",
+                self._ours("ClockLeapt"),
+                0,
+                1,
+                "The database's clock is more than two days from where the purge last saw it. `purge` deletes nothing"
+                " for a day. If the clock is wrong, have it set right within that day, or disable the rule of `purge`;"
+                " if it is right, as after the rule was disabled for days, there is nothing to do.",
+            ),
+            Alert(
+                "ImagesExpired",
+                self._ours("ImagesExpired", "Maximum"),
+                1000,
+                1,
+                "Over 1,000 images wait to be deleted for good; each run of `purge` takes PURGE_LIMIT (200) of them. If"
+                " nobody deleted so many BIN_DAYS ago, disable the rule of `purge` and look at the database's clock and"
+                " at BIN_DAYS. If it was intended, wait, or raise PURGE_LIMIT of the stage to go faster.",
+            ),
+            Alert(
                 "OrphansFound",
                 self._ours("OrphansFound", "Maximum"),
                 100,
@@ -175,17 +213,17 @@ class Watch:
         queue = self._functions.by_name[name].dead_letters
         assert queue is not None  # noqa: S101
         again = (
-            "start a redrive of the queue: its messages go back to the inspections."
+            "start a redrive of the queue: its messages go back to the queue of inspections."
             if name in FED_BY_A_QUEUE
-            else "invoke the function with each again (reconcile finds what storage events left out), then purge the"
-            " queue."
+            else f"`make invoke-again STAGE={self._stage.name} FUNCTION={name}` invokes the function with each again."
+            " Reconciliation finds what storage events left out all the same."
         )
         return Alert(
             f"DeadLettersOf{name.title().replace('_', '')}",
             queue.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES, statistic="Maximum"),
             0,
             1,
-            f"What {name} failed on three times. Read one in the queue, and the log for why; once mended, {again}",
+            f"{name} failed three times on each of these messages. The log says why; once that is mended, {again}",
         )
 
     def _ours(self, name: str, statistic: str = "Sum") -> Metric:
@@ -215,11 +253,11 @@ class Watch:
             metric=alert.metric,
             threshold=alert.above,
             evaluation_periods=alert.periods,
-            comparison_operator=ComparisonOperator.GREATER_THAN_THRESHOLD,
-            treat_missing_data=TreatMissingData.NOT_BREACHING,
+            comparison_operator=alert.comparison,
+            treat_missing_data=alert.without_data,
         )
 
-    def _dashboard(self, alerts: list[Alert]) -> None:
+    def _dashboard(self, watched: list[Alert]) -> None:
         api, function = self._gateway.api, self._functions.api.function
         cluster = self._database.cluster
         graphs = {
@@ -228,8 +266,9 @@ class Watch:
             "API function": [function.metric("ConcurrentExecutions", statistic="Maximum"), function.metric_throttles()],
             "Errors of functions": [each.function.metric_errors() for each in self._functions.all],
             "Database capacity": [cluster.metric_serverless_database_capacity(), cluster.metric_acu_utilization()],
+            "Database processor": [cluster.metric_cpu_utilization()],
             "Connections": [self._of_the_proxy("DatabaseConnections"), self._of_the_proxy("ClientConnections")],
-        } | {alert.name: [alert.metric] for alert in alerts if alert.name not in ("Connections", "DatabaseBusy")}
+        } | {alert.name: [alert.metric] for alert in watched if alert.name not in _IN_OTHER_GRAPHS}
         widgets = [aws_cloudwatch.GraphWidget(title=title, left=lines, width=8) for title, lines in graphs.items()]
         aws_cloudwatch.Dashboard(
             self._scope,

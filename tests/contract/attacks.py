@@ -391,6 +391,13 @@ def by_fields_that_are_not_theirs() -> Iterable[Attack]:
         )
 
 
+def with_a_key() -> Iterable[Attack]:
+    """A refusal like this is not kept for the key: whoever may ask later is answered anew."""
+    body, key = b'{"name": "x"}', ("Idempotency-Key", "of an attacker")
+    yield Attack("a viewer with an Idempotency-Key", 403, by("viewer", "POST", "/tags", JSON, key, body=body))
+    yield Attack("nobody with an Idempotency-Key", 401, by_nobody("POST", "/tags", JSON, key, body=body))
+
+
 def with_a_password() -> Iterable[Attack]:
     for user in ("admin", "viewer"):
         yield Attack(f"{user}: with name and password instead of a token", 401, partial(_basic, user=user))
@@ -417,6 +424,7 @@ ATTACKS = [
         with_odd_ids,
         on_what_is_anothers,
         by_fields_that_are_not_theirs,
+        with_a_key,
         with_a_password,
     )
     for attack in kind()

@@ -48,6 +48,15 @@ def exchange(api_url: str, request: bytes, method: str = "GET") -> Answer | None
         return Answer(answer.status, headers, answer.read())
 
 
+def break_off(api_url: str, request: bytes) -> None:
+    """Sends what there is of a request, and hangs up."""
+    address = urlsplit(api_url)
+    with socket.create_connection((address.hostname, address.port), timeout=SECONDS) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(1)
+
+
 def ask(api_url: str, method: str, target: str, headers: Headers, body: bytes = b"") -> Answer:
     host = urlsplit(api_url).netloc
     answer = exchange(api_url, head(host, method, target, headers, body) + body, method)

@@ -11,11 +11,11 @@ import schemathesis
 from schemathesis import Case, HookContext, Response
 from schemathesis.checks import CheckContext
 
-from tests.contract.fingerprint import Watch
+from tests.contract.fingerprint import BY_CALLERS, Watch
 
 _database = psycopg2.connect(os.environ["OF_STACK"])
 _database.autocommit = True
-_watch = Watch(_database)
+_watch = Watch(_database, BY_CALLERS)
 _seen = _watch.look()
 _sent = 0
 _changed: set[int] = set()

@@ -106,9 +106,10 @@ def test_a_caller_cannot_say_where_it_calls_from(editor: Client, admin: Client) 
 def test_a_machine_is_logged_by_its_client_id(client_as: ClientAs, admin: Client, stack: dict[str, Any]) -> None:
     response = client_as("machine/read").get("/tags", params={"limit": 1})
 
-    record = record_of(admin, response, user_id=stack["machine_client_id"])
+    machine = stack["machines"]["read"]["client_id"]
+    record = record_of(admin, response, user_id=machine)
 
-    assert record["user_id"] == record["client_id"] == stack["machine_client_id"]
+    assert record["user_id"] == record["client_id"] == machine
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pydicom.data
 import pytest
 from httpx import Client
 
+from tests.conftest import aws_client
 from tests.contract.builders import (
     DATA,
     assert_problem,
@@ -122,9 +122,7 @@ def test_every_file_that_comes_with_pydicom_goes_through_and_none_ends_among_the
     assert {"JPEG-lossy.dcm", "rtplan.dcm", "MR_truncated.dcm", "test-SR.dcm", "badVR.dcm"} <= without
     assert len(images) - len(without) > 45
     assert images["knee-mr.dcm"]["preview_url"]
-    named = {"aws_access_key_id": stack["aws_access_key_id"], "aws_secret_access_key": stack["aws_secret_access_key"]}
-    sqs = boto3.client("sqs", endpoint_url=stack["aws_endpoint_url"], region_name=stack["region"], **named)
-    assert "Messages" not in sqs.receive_message(QueueUrl=stack["inspection_dead_letters"])
+    assert "Messages" not in aws_client(stack, "sqs").receive_message(QueueUrl=stack["inspection_dead_letters"])
 
 
 @pytest.mark.parametrize("user", ["viewer", "newcomer"])

@@ -1,6 +1,7 @@
 """Logs hold no secret, and nothing of what callers write. The end of each stack looks through all of its logs."""
 
 import json
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,15 @@ def of_refusals(client: Client) -> Iterator[Response]:
     yield client.get("/images", params={MARK: "a" * 11_000})
 
 
+def of_headers(client: Client) -> Iterator[Response]:
+    """Every header that the service, the gateway or a proxy before it reads, and one that none does."""
+    names = ("Accept", "Accept-Language", "Content-Encoding", "Idempotency-Key", "If-Match", "Origin", "Range", "Via")
+    for name in (*names, "Forwarded", "X-Request-Id", "X-Amzn-Trace-Id", "X-Correlation-Id", f"X-{MARK}"):
+        yield client.get("/tags", headers={name: MARK})
+        yield client.post("/tags", json={"nam": ""}, headers={name: MARK})
+        yield client.get("/tags", headers={name: MARK, "Authorization": "Bearer x"})
+
+
 def write_what_is_refused(database_url: str) -> None:
     """To PostgreSQL itself, whose words about it name the row, the key or the statement."""
     with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
@@ -96,7 +106,7 @@ def write_what_is_refused(database_url: str) -> None:
             cursor.execute("INSERT INTO tags (name, folded) SELECT %s, %s FROM generate_series(1, 2)", (MARK, MARK))
 
 
-@pytest.mark.parametrize("of_what", [of_images, of_tags, of_searches, of_refusals])
+@pytest.mark.parametrize("of_what", [of_images, of_tags, of_searches, of_refusals, of_headers])
 def test_what_callers_write_is_in_no_log(
     stack: dict[str, Any], admin: Client, of_what: Callable[[Client], Iterator[Response]]
 ) -> None:
@@ -107,11 +117,37 @@ def test_what_callers_write_is_in_no_log(
     assert [leak for leak in privacy.leaks(state_of(stack)) if MARK in leak] == []
 
 
+def test_the_callers_software_names_itself_in_one_field_of_the_record_and_nowhere_else(
+    stack: dict[str, Any], admin: Client
+) -> None:
+    """The access record holds User-Agent, and so does the log line, which stands in for it."""
+    agent = f"software-{secrets.token_hex(8)}"
+    asks: list[tuple[str, str, Any, dict[str, str]]] = [
+        ("GET", "/tags", None, {}),
+        ("GET", "/images/1", None, {}),
+        ("POST", "/tags", {"nam": ""}, {}),
+        ("GET", "/nothing", None, {}),
+        ("GET", "/tags", None, {"Authorization": "Bearer x"}),
+    ]
+
+    responses = [
+        admin.request(method, path, json=body, headers={"User-Agent": agent, **more})
+        for method, path, body, more in asks
+    ]
+
+    logged = [line for response in responses for line in lines_of(stack, response)]
+    assert [line.pop("user_agent", None) for line in logged] == [agent, agent, agent, None, None]
+    assert agent not in json.dumps(logged)
+    texts = [log.read_text(errors="replace") for log in (state_of(stack) / "logs").glob("*.log")]
+    found = [line for text in texts for line in text.splitlines() if agent in line]
+    assert [json.loads(line)["user_agent"] for line in found] == [agent] * 3
+
+
 def test_a_search_for_leaks_finds_each_kind_of_them(tmp_path: Path) -> None:
     state = tmp_path / "state"
     (state / "logs").mkdir(parents=True)
     (state / "secrets.json").write_text(json.dumps({"editor": "pass.word"}))
-    (state / "stack.json").write_text(json.dumps({"machine_client_secret": "machine+secret"}))
+    (state / "stack.json").write_text(json.dumps({"machines": {"read": {"client_secret": "machine+secret"}}}))
     bad = ["Bearer x", "eyJhbGciOiJSUzI1NiJ9.e30.x", "?X-Amz-Signature=0", f"a {MARK}", "pass.word", "machine+secret"]
     good = ["passXword", '{"message": "request", "path": "/v1/images/7/tags/{name}"}', "bearer: nobody"]
     (state / "logs" / "service.log").write_text("\n".join([*good, *bad]))

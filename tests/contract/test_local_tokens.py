@@ -106,6 +106,18 @@ def test_a_persons_groups_say_what_they_may(
     assert response.status_code == status
 
 
+@pytest.mark.parametrize(
+    ("group", "status"), [("nurses,admins", 200), ("nurses;admins", 403), ("admins ", 403), ("nurses, admins", 403)]
+)
+def test_a_group_with_a_comma_in_its_name_counts_as_the_groups_that_the_comma_separates(
+    anonymous: Client, person: Mint, group: str, status: int
+) -> None:
+    """As on AWS, where the gateway joins groups by commas: no such group may be created there."""
+    response = anonymous.get("/access-log", headers=person(**{"cognito:groups": [group]}))
+
+    assert response.status_code == status
+
+
 def test_a_persons_group_counts_and_not_the_scope_of_the_hosted_sign_in(
     anonymous: Client, person: Mint, unique: str
 ) -> None:

@@ -2,20 +2,17 @@
 
 import base64
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-import psycopg2
 import pytest
 from httpx import Client, Response
 
 from tests.conftest import eventually
+from tests.contract import locks
 from tests.contract.builders import (
-    NO_IMAGE,
-    NO_TAG,
     a_tag,
     assert_problem,
     found,
@@ -23,9 +20,7 @@ from tests.contract.builders import (
     names,
     registered,
     storage,
-    uploaded,
 )
-from tests.contract.test_races import at_once, statuses
 
 OWN = {"etag", "location", "content-type"}
 """Headers that an answer has of itself; X-Request-Id is the request's."""
@@ -50,55 +45,86 @@ def same_refusal(first: Response, second: Response) -> bool:
     return problems[0] == problems[1]
 
 
-def a_binned_image(client: Client) -> str:
-    image_id = registered(client)["id"]
-    assert client.delete(f"/images/{image_id}").status_code == 204
-    return f"/images/{image_id}/restore"
+class Work(NamedTuple):
+    """A request, and a change after which the same request without a key would be answered otherwise."""
+
+    path: str
+    body: Any
+    change: Callable[[], Response]
 
 
-def a_finished_upload(client: Client) -> tuple[str, Any]:
+def creating(path: str, fields: dict[str, Any]) -> Callable[[Client, str], Work]:
+    """Of something that has `unique` for its tag or name."""
+
+    def work(client: Client, unique: str) -> Work:
+        rename = partial(_rename, client, unique)
+        return Work(path, fields | ({"name": unique} if path == "/tags" else {"tags": [unique]}), rename)
+
+    return work
+
+
+def _rename(client: Client, name: str) -> Response:
+    (tag,) = got(client, "/tags", match=name)["results"]
+    return client.put(f"/tags/{tag['id']}", json={"name": f"{name} by another name"})
+
+
+def merging(client: Client, unique: str) -> Work:
+    old, new = a_tag(client, f"{unique} old"), a_tag(client, unique)
+    return Work(f"/tags/{old}/merge", {"into": new}, partial(_rename, client, unique))
+
+
+def restoring(client: Client, _: str) -> Work:
+    path = f"/images/{registered(client)['id']}"
+    assert client.delete(path).status_code == 204
+    return Work(f"{path}/restore", {}, partial(client.put, path, json={"filename": "another.dcm"}))
+
+
+def renewing(client: Client, _: str) -> Work:
+    """The answer tells which parts are there; one comes in between."""
     path = f"/images/{registered(client)['id']}/upload"
     (part,) = client.post(path, json={"multipart": True}).json()["parts"]
+    return Work(path, {"multipart": True}, lambda: storage().put(part["url"], content=b"data"))
+
+
+def completing(client: Client, _: str) -> Work:
+    image = f"/images/{registered(client)['id']}"
+    (part,) = client.post(f"{image}/upload", json={"multipart": True}).json()["parts"]
     etag = storage().put(part["url"], content=b"data").headers["ETag"]
-    return f"{path}/complete", {"parts": [{"part_number": 1, "etag": etag}]}
+    rename = partial(client.put, image, json={"filename": "another.dcm"})
+    return Work(f"{image}/upload/complete", {"parts": [{"part_number": 1, "etag": etag}]}, rename)
 
 
-WORK: dict[str, Callable[[Client, str], tuple[str, Any]]] = {
-    "registering an image": lambda _, name: ("/images", {"filename": "a.dcm", "size": 4, "tags": [name]}),
-    "uploading in one shot": lambda _, name: (
-        "/upload",
-        {"filename": "a.dcm", "image_data": base64.b64encode(b"data").decode(), "tags": [name]},
+WORK: dict[str, Callable[[Client, str], Work]] = {
+    "registering an image": creating("/images", {"filename": "a.dcm", "size": 4}),
+    "uploading in one shot": creating(
+        "/upload", {"filename": "a.dcm", "image_data": base64.b64encode(b"data").decode()}
     ),
-    "creating a tag": lambda _, name: ("/tags", {"name": name}),
-    "merging tags": lambda client, name: (
-        f"/tags/{a_tag(client, f'{name} old')}/merge",
-        {"into": a_tag(client, name)},
-    ),
-    "restoring an image": lambda client, _: (a_binned_image(client), {}),
-    "renewing an upload": lambda client, _: (f"/images/{registered(client)['id']}/upload", {"multipart": True}),
-    "completing an upload": lambda client, _: a_finished_upload(client),
-}
-REFUSED: dict[str, tuple[str, Any, int]] = {
-    "restoring no image": (f"/images/{NO_IMAGE}/restore", {}, 404),
-    "merging no tag": (f"/tags/{NO_TAG}/merge", {"into": NO_TAG + 1}, 404),
+    "creating a tag": creating("/tags", {}),
+    "merging tags": merging,
+    "restoring an image": restoring,
+    "renewing an upload": renewing,
+    "completing an upload": completing,
 }
 
 
 @pytest.mark.parametrize("what", WORK)
 def test_a_request_that_comes_again_with_its_key_gets_the_first_answer(editor: Client, unique: str, what: str) -> None:
-    path, body = WORK[what](editor, unique)
+    path, body, change = WORK[what](editor, unique)
     of = key()
 
-    first, second = posted(editor, path, body, of), posted(editor, path, body, of)
+    first = posted(editor, path, body, of)
+    assert change().is_success
+    second = posted(editor, path, body, of)
 
     assert first.is_success, first.text
     assert same(first, second)
     assert first.headers["X-Request-Id"] != second.headers["X-Request-Id"]
+    assert not same(first, posted(editor, path, body, key())), "without the first key nothing would differ"
 
 
 @pytest.mark.parametrize("what", ["registering an image", "uploading in one shot"])
 def test_what_comes_again_with_its_key_is_done_once(editor: Client, unique: str, what: str) -> None:
-    path, body = WORK[what](editor, unique)
+    path, body, _ = WORK[what](editor, unique)
     of = key()
 
     made = [posted(editor, path, body, of).json()["id"] for _ in range(3)]
@@ -108,15 +134,20 @@ def test_what_comes_again_with_its_key_is_done_once(editor: Client, unique: str,
     assert len(set(made)) == 1
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_a_refusal_is_given_again_too(editor: Client, what: str) -> None:
-    path, body, status = REFUSED[what]
+def test_a_refusal_of_what_is_anothers_is_given_again_too(editor: Client, admin: Client) -> None:
+    """Without the key it would be another refusal by then: what is in the bin of another is not found, what is out of
+    it is forbidden."""
+    path = f"/images/{registered(admin)['id']}"
+    assert admin.delete(path).status_code == 204
     of = key()
 
-    first, second = posted(editor, path, body, of), posted(editor, path, body, of)
+    first = posted(editor, f"{path}/restore", {}, of)
+    assert admin.post(f"{path}/restore").is_success
+    second = posted(editor, f"{path}/restore", {}, of)
 
-    assert first.status_code == status
+    assert first.status_code == 404
     assert same_refusal(first, second)
+    assert posted(editor, f"{path}/restore", {}, key()).status_code == 403
 
 
 def test_a_refusal_is_given_again_though_the_request_would_succeed_by_now(editor: Client, unique: str) -> None:
@@ -228,49 +259,40 @@ def test_a_key_may_have_255_characters(editor: Client, unique: str) -> None:
     assert posted(editor, "/tags", {"name": unique}, "x" * 215 + key() + " ~!{").status_code == 201
 
 
-@contextmanager
-def held_up(stack: dict[str, Any], tag: str) -> Iterator[None]:
-    """Whoever adds this tag to an image waits."""
-    with closing(psycopg2.connect(stack["database_url"])) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT id FROM tags WHERE name = %s FOR UPDATE", [tag])
-        yield
-
-
-def test_while_the_first_is_at_work_the_second_is_told_so(stack: dict[str, Any], editor: Client, unique: str) -> None:
-    a_tag(editor, unique)
+def test_of_eight_at_once_one_does_the_work_and_the_others_do_none(
+    stack: dict[str, Any], editor: Client, unique: str
+) -> None:
+    """The first is held up amid its work: it has claimed its key, and waits for its tag."""
+    tag_id = a_tag(editor, unique)
     send = partial(posted, editor, "/images", {"filename": "a.dcm", "size": 1, "tags": [unique]}, key())
 
-    with ThreadPoolExecutor() as threads:
-        with held_up(stack, unique):
-            first = threads.submit(send)
-            eventually(lambda: waiting(stack), of="the first request at work")
-            refused = send()
+    with ThreadPoolExecutor(1) as thread:
+        with locks.held(stack, locks.TAG, tag_id):
+            first = thread.submit(send)
+            eventually(lambda: locks.waiting(stack), of="the first request at work")
+            others = [send() for _ in range(7)]
         answer = first.result()
 
-    assert_problem(refused, 409)
-    assert refused.headers["Retry-After"] == "1"
+    for refused in others:
+        assert_problem(refused, 409)
+        assert refused.headers["Retry-After"] == "1"
     assert answer.status_code == 201
-    assert same(answer, send())
+    assert all(same(answer, send()) for _ in range(7))
     assert found(editor, exact_tags=unique) == [answer.json()["id"]]
 
 
-def waiting(stack: dict[str, Any]) -> bool:
-    with closing(psycopg2.connect(stack["database_url"])) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR KEY SHARE%'")
-        return bool(cursor.rowcount)
-
-
-def test_of_eight_at_once_one_does_the_work_and_the_others_do_none(editor: Client, unique: str) -> None:
+def test_two_with_different_keys_do_not_wait_for_each_other(stack: dict[str, Any], editor: Client, unique: str) -> None:
+    tag_id = a_tag(editor, unique)
     body = {"filename": "a.dcm", "size": 1, "tags": [unique]}
-    of = key()
 
-    responses = at_once([lambda: posted(editor, "/images", body, of)] * 8)
+    with ThreadPoolExecutor(1) as thread:
+        with locks.held(stack, locks.TAG, tag_id):
+            first = thread.submit(posted, editor, "/images", body, key())
+            eventually(lambda: locks.waiting(stack), of="the first request at work")
+            second = posted(editor, "/images", body | {"tags": []}, key())
+        answer = first.result()
 
-    assert set(statuses(responses)) <= {201, 409}
-    made = [response for response in responses if response.status_code == 201]
-    assert made
-    assert all(same(made[0], each) for each in made)
-    assert found(editor, exact_tags=unique) == [made[0].json()["id"]]
+    assert (answer.status_code, second.status_code) == (201, 201)
 
 
 # Versions of tags, and of images that are to go
@@ -317,24 +339,3 @@ def test_an_image_that_has_changed_is_not_deleted(editor: Client) -> None:
 
     assert_problem(editor.delete(path, headers={"If-Match": stale}), 412)
     assert editor.delete(path, headers={"If-Match": fresh}).status_code == 204
-
-
-def test_two_who_edit_the_tags_of_one_image_lose_no_edit(editor: Client, unique: str) -> None:
-    """Each reads, adds its tag to what it read, and writes if nobody else has; until it succeeds."""
-    path = f"/images/{uploaded(editor)['id']}"
-
-    def edit(name: str) -> int:
-        tries = 0
-        while True:
-            tries += 1
-            read = editor.get(path)
-            tags = [*names(read.json()["tags"]), name]
-            written = editor.put(path, json={"tags": tags}, headers={"If-Match": read.headers["ETag"]})
-            if written.status_code != 412:
-                assert written.status_code == 200
-                return tries
-
-    wanted = [f"{unique} {number}" for number in range(6)]
-    at_once([partial(edit, name) for name in wanted])
-
-    assert names(got(editor, path)["tags"]) == wanted

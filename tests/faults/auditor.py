@@ -6,10 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
-
 from infrastructure.resources import STORED_IMAGES
-from local.emulator import CREDENTIALS, REGION
+from tests.conftest import aws_client
 from tests.faults.promises import Image, Promises, State
 from tests.faults.stack import Site
 from tests.faults.timeline import Outcome, Timeline
@@ -52,8 +50,8 @@ class Auditor:
         """`sql` asks the database of the site, unless it is another."""
         self._sql = sql or site.sql
         self._timeline = timeline
-        endpoint, self._bucket = (site.description[name] for name in ("aws_endpoint_url", "bucket"))
-        self._s3 = boto3.client("s3", endpoint_url=endpoint, region_name=REGION, **CREDENTIALS)
+        self._bucket = site.description["bucket"]
+        self._s3 = aws_client(site.description, "s3")
 
     def compare(self, promises: Iterable[Promises]) -> None:
         rows = self._rows()

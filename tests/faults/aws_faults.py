@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import boto3
-
-from local.emulator import ACCOUNT, CREDENTIALS, REGION
+from local.emulator import ACCOUNT, REGION
+from tests.conftest import aws_client
 from tests.faults import proxy
 from tests.faults.caller import pause
 from tests.faults.injury import Injury
@@ -85,10 +84,8 @@ class Events:
     """The queue to which the bucket tells its events for a while, and the one where they are waited for."""
 
     def __init__(self, site: Site) -> None:
-        endpoint = site.description["aws_endpoint_url"]
-        session = boto3.Session(region_name=REGION, **CREDENTIALS)
-        self._sqs = session.client("sqs", endpoint_url=endpoint)
-        self._s3 = session.client("s3", endpoint_url=endpoint)
+        self._sqs = aws_client(site.description, "sqs")
+        self._s3 = aws_client(site.description, "s3")
         self._bucket = site.description["bucket"]
         self._waited_at = site.description["storage_event_queue"]
         self._told_to = self._sqs.create_queue(QueueName=_INTERCEPTED)["QueueUrl"]

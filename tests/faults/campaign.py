@@ -8,6 +8,7 @@ import httpx
 
 from local import tokens
 from tests.faults.caller import pause
+from tests.faults.faults import KEEPING_RECORDS_OUT
 from tests.faults.injury import Fault, Injury, name_of
 from tests.faults.timeline import Recovery
 from tests.files import JPEG
@@ -24,8 +25,11 @@ def strike(injury: Injury, faults: Iterable[Fault]) -> None:
     for fault in faults:
         pause(random.uniform(0.3, 0.8))
         injury.timeline.begin(name_of(fault))
+        begun = time.monotonic()
         fault(injury)
         seconds, in_vain = _recover(stack["api_url"], token)
+        if fault in KEEPING_RECORDS_OUT:
+            injury.timeline.without_records.append((begun, time.monotonic()))
         injury.timeline.recoveries.append(Recovery(name_of(fault), seconds, in_vain))
 
 

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from local import tokens
 from local.tokens import Stack
 from tests.faults.caller import Caller, pause
 from tests.faults.deeds import Deeds
@@ -52,8 +51,8 @@ class Client(threading.Thread):
 @contextmanager
 def writing(stack: Stack, timeline: Timeline) -> Iterator[list[Client]]:
     """As long as this lasts, and until each has got its last answer. Raises what went wrong with a client."""
-    token, ended = tokens.password_token(stack, "editor"), threading.Event()
-    callers = [Caller(stack["api_url"] + "/", token, timeline) for _ in range(CLIENTS)]
+    ended = threading.Event()
+    callers = [Caller(stack, timeline) for _ in range(CLIENTS)]
     clients = [Client(Deeds(f"client{number}", caller), ended) for number, caller in enumerate(callers)]
     for client in clients:
         client.start()

@@ -1,25 +1,22 @@
 """What befalls PostgreSQL, and the connections to it."""
 
-import os
 import random
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from pathlib import Path
 
 import psycopg2
 
 from local import ROOT, environment
 from tests.faults.caller import pause
+from tests.faults.full_disk import FULL_SECONDS, full_disk
 from tests.faults.injury import Injury
 from tests.faults.stack import Site
 
 _MIGRATE = "from chalicelib.database import migrations; migrations.upgrade()"
-FULL_SECONDS = 3
 _OURS = "application_name = 'tagged-image-manager'"
 
 
@@ -69,52 +66,18 @@ def slow_the_statements_down(injury: Injury) -> None:
 
 def fill_the_disk(injury: Injury) -> None:
     """PostgreSQL cannot make its tables longer: No space left on device."""
-    with _full_disk(injury.site.disk):
+    with full_disk(injury.site.disk):
         pause(FULL_SECONDS)
 
 
 def fill_the_disk_until_the_database_crashes(injury: Injury) -> None:
     """It cannot log its writes either, which it takes for fatal, nor start again as long as there is no room."""
-    with _full_disk(injury.site.disk):
+    with full_disk(injury.site.disk):
         end = time.monotonic() + FULL_SECONDS
         while time.monotonic() < end:
             with suppress(psycopg2.Error):
                 injury.site.sql("SELECT pg_switch_wal()")
             pause(0.2)
-
-
-OF_THE_DISK = (fill_the_disk, fill_the_disk_until_the_database_crashes)
-
-
-@contextmanager
-def _full_disk(disk: Path) -> Iterator[None]:
-    filler, freed = disk / "filler", threading.Event()
-    filling = threading.Thread(target=lambda: _keep_full(filler, freed))
-    filling.start()
-    try:
-        yield
-    finally:
-        freed.set()
-        filling.join()
-        filler.unlink()
-
-
-def _keep_full(filler: Path, freed: threading.Event) -> None:
-    """PostgreSQL, too, gives room back."""
-    _fill(filler)
-    while not freed.wait(0.05):
-        _fill(filler)
-
-
-def _fill(filler: Path) -> None:
-    descriptor = os.open(filler, os.O_WRONLY | os.O_CREAT)
-    try:
-        for block in (2**20, 2**12):
-            with suppress(OSError):
-                while True:
-                    os.posix_fallocate(descriptor, os.fstat(descriptor).st_size, block)
-    finally:
-        os.close(descriptor)
 
 
 def migrate_twice_at_once(injury: Injury) -> None:

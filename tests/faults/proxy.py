@@ -1,5 +1,6 @@
 """Stands between the service and DynamoDB, and does what a table or a network does now and then."""
 
+import hashlib
 import http.client
 import json
 import threading
@@ -9,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+from local.front import signatures
+from local.front.head import Head
 from local.state import free_port
 
 Answer = tuple[int, bytes]
@@ -68,9 +71,9 @@ class _Server(ThreadingHTTPServer):
 
 
 class Proxy:
-    def __init__(self, upstream: Callable[[], str]) -> None:
-        """`upstream` gives the URL of what is behind it, when it is first needed."""
-        self._upstream = upstream
+    def __init__(self, stack: Callable[[], dict[str, Any]]) -> None:
+        """`stack` gives the contents of stack.json, when they are first needed."""
+        self._stack = stack
         self._mood: Mood = passing
         self._server = _Server(("127.0.0.1", free_port(None)), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -96,9 +99,10 @@ class Proxy:
         return None
 
     def _forward(self, headers: dict[str, str], content: bytes) -> Answer:
-        address = urlsplit(self._upstream())
+        stack = self._stack()
+        address = urlsplit(stack["aws_endpoint_url"])
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
-        connection.request("POST", "/", content, headers)
+        connection.request("POST", "/", content, _signed_anew(headers, content, address.netloc, stack))
         answer = connection.getresponse()
         try:
             return answer.status, answer.read()
@@ -125,6 +129,17 @@ class Proxy:
                 pass
 
         return Handler
+
+
+def _signed_anew(headers: dict[str, str], content: bytes, host: str, stack: dict[str, Any]) -> dict[str, str]:
+    """For the emulator's own host, and as of the moment that the service's clock said."""
+    named = {name.lower(): value for name, value in headers.items()} | {"host": host}
+    values = {name: [value] for name, value in named.items()}
+    head = Head("POST", "/", "/", [], values)
+    old = signatures.in_header(head)
+    request = signatures.canonical_request(head, old, hashlib.sha256(content).hexdigest())
+    new = signatures.signed(request, old, stack["aws_secret_access_key"])
+    return named | {"authorization": named["authorization"].replace(old.value, new)}
 
 
 def _error(kind: str) -> bytes:

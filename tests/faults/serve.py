@@ -22,12 +22,13 @@ def main() -> int:
     dynamodb, clocks, *sys.argv[1:] = sys.argv[1:]
     environment.of_service = lambda stack: _of_service(stack) | {"AWS_ENDPOINT_URL_DYNAMODB": dynamodb}
     if clocks != "-":
-        os.environ |= _clock(Path(clocks), "service")
-        _set_clock_of_postgres(_clock(Path(clocks), "database"))
+        os.environ |= clock(Path(clocks), "service")
+        _set_clock_of_postgres(clock(Path(clocks), "database"))
     return __main__.main()
 
 
-def _clock(directory: Path, name: str) -> dict[str, str]:
+def clock(directory: Path, name: str) -> dict[str, str]:
+    """The environment of a process that goes by it."""
     return {
         "LD_PRELOAD": str(directory / "libfaketime.so.1"),
         "FAKETIME_TIMESTAMP_FILE": str(directory / name),
@@ -38,12 +39,12 @@ def _clock(directory: Path, name: str) -> dict[str, str]:
     }
 
 
-def _set_clock_of_postgres(clock: dict[str, str]) -> None:
+def _set_clock_of_postgres(settings: dict[str, str]) -> None:
     """Which is started with an environment of its own."""
 
     def process_options(home: Home) -> dict[str, Any]:
         options = _process_options(home)
-        return options | {"env": options["env"] | clock}
+        return options | {"env": options["env"] | settings}
 
     Home.process_options = process_options  # type: ignore[assignment, method-assign]
 

@@ -19,6 +19,7 @@ from tests.faults.proxy import Proxy
 from tests.local.conftest import Stack, fresh_directory
 
 DISK_BYTES = 700_000_000
+STORAGE_BYTES = 300_000_000
 CLOCKS = ("service", "database")
 
 
@@ -27,9 +28,10 @@ class Site(Stack):
         super().__init__(directory)
         self.directory = directory
         self.disk = self.state / "postgres"
-        self.proxy = Proxy(lambda: str(self.description["aws_endpoint_url"]))
+        self.storage_disk = self.state / "emulator"
+        self.proxy = Proxy(lambda: self.description)
         self.can_set_clocks = _put_clocks(directory)
-        self.can_fill_the_disk = _mount(self.disk)
+        self.can_fill_the_disk = _mount(self.disk, DISK_BYTES, "nobody") and _mount(self.storage_disk, STORAGE_BYTES)
 
     def command(self) -> list[str]:
         clocks = str(self.directory) if self.can_set_clocks else "-"
@@ -64,7 +66,8 @@ def running_site() -> Iterator[Site]:
     with fresh_directory() as directory, ExitStack() as last:
         site = Site(directory)
         if site.can_fill_the_disk:
-            last.callback(subprocess.run, ["umount", "--lazy", str(site.disk)], check=True)
+            for disk in (site.disk, site.storage_disk):
+                last.callback(subprocess.run, ["umount", "--lazy", str(disk)], check=True)
         last.enter_context(site.proxy.running())
         last.callback(site.stop)
         site.start()
@@ -91,14 +94,14 @@ def _write_clock(file: Path, seconds: int) -> None:
     draft.replace(file)
 
 
-def _mount(disk: Path) -> bool:
+def _mount(disk: Path, size: int, user: str = "root") -> bool:
     """Only root may."""
     if os.geteuid() != 0:
         return False
-    disk.parent.mkdir(mode=0o711)
+    disk.parent.mkdir(mode=0o711, exist_ok=True)
     disk.mkdir()
-    owner = pwd.getpwnam("nobody")
-    options = f"size={DISK_BYTES},mode=0700,uid={owner.pw_uid},gid={owner.pw_gid}"
+    owner = pwd.getpwnam(user)
+    options = f"size={size},mode=0700,uid={owner.pw_uid},gid={owner.pw_gid}"
     command = ["mount", "-t", "tmpfs", "-o", options, "faults", str(disk)]
     if subprocess.run(command, capture_output=True, check=False).returncode == 0:
         return True

@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,47 @@ def test_the_audit_excuses_what_may_have_been_in_the_memory_of_the_emulator_only
     assert outcome(aftermath.site, Access(logged_only, sent, answered, "GET images: 200")) == "log only"
 
 
+WRONG = {"method": "PATCH", "path": "/v1/nowhere", "status": 599, "user_id": "nobody", "image_ids": [1]}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_audit_finds_a_record_that_says_something_else(aftermath: Aftermath, name: str) -> None:
+    recorded = accesses.in_the_table(aftermath.site)
+    access = next(each for each in aftermath.accesses if name in each.expected and each.request_id in recorded)
+
+    assert outcome(aftermath.site, access) is None
+    assert outcome(aftermath.site, replace(access, expected={name: WRONG[name]})) == "misrecorded"
+
+
+@pytest.mark.parametrize(("sent", "answered"), DURING)
+def test_the_audit_excuses_a_record_that_is_in_the_log_only_while_the_table_was_away(
+    aftermath: Aftermath, undelivered: str, sent: float, answered: float
+) -> None:
+    assert outcome(aftermath.site, Access(undelivered, sent, answered, "GET images: 200")) == "undelivered"
+
+
+@pytest.mark.parametrize(("sent", "answered"), BEFORE_OR_AFTER)
+def test_the_audit_finds_a_record_that_was_not_delivered_although_the_table_was_there(
+    aftermath: Aftermath, undelivered: str, sent: float, answered: float
+) -> None:
+    assert outcome(aftermath.site, Access(undelivered, sent, answered, "GET images: 200")) == "unrecorded"
+
+
+def test_the_audit_finds_a_line_of_the_log_that_is_not_the_whole_record(aftermath: Aftermath, undelivered: str) -> None:
+    access = Access(undelivered, READ, KILLED, "GET images: 200", {"status": 404})
+
+    assert outcome(aftermath.site, access) == "misrecorded"
+
+
+@pytest.fixture(scope="module")
+def undelivered(aftermath: Aftermath) -> str:
+    """A request id: the log says that the table did not take its record."""
+    line = dict.fromkeys(accesses.FIELDS) | {"message": "request", "request_id": "undelivered", "started": 0}
+    with Path(aftermath.site.description["log"]).open("a") as log:
+        log.write(json.dumps(line | {"access_record": "undelivered"}) + "\n")
+    return "undelivered"
+
+
 @pytest.fixture(scope="module")
 def logged_only(aftermath: Aftermath) -> str:
     """A request id: the log says that its record was delivered, and the table does not have it."""
@@ -125,11 +167,11 @@ def logged_only(aftermath: Aftermath) -> str:
     return line["request_id"]
 
 
-def outcome(site: Site, access: Access) -> Outcome:
-    timeline = Timeline(forgotten=[(READ, KILLED)])
+def outcome(site: Site, access: Access) -> Outcome | None:
+    """None when the access is on record."""
+    timeline = Timeline(forgotten=[(READ, KILLED)], without_records=[(READ, KILLED)])
     accesses.compare(site, timeline, [access])
-    ((_, found),) = timeline.outcomes
-    return found
+    return next((found for _, found in timeline.outcomes), None)
 
 
 @contextmanager

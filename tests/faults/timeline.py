@@ -17,11 +17,12 @@ Outcome = Literal[
     "doubled",
     "half-done",
     "unrecorded",  # an access that was answered
+    "misrecorded",  # an access whose record says something else
     "undelivered",  # an access that is in the log only, and says so
     "log only",  # an access that is in the log, and was in the memory of the emulator
     "errors",
 ]
-WRONG: tuple[Outcome, ...] = ("lost", "doubled", "half-done", "unrecorded", "errors")
+WRONG: tuple[Outcome, ...] = ("lost", "doubled", "half-done", "unrecorded", "misrecorded", "errors")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Timeline:
     """A fault's time ends when the next one's begins: what it broke may show later."""
 
     recoveries: list[Recovery] = field(default_factory=list)
+    without_records: list[tuple[float, float]] = field(default_factory=list)
+    """From when to when the access-log table may have taken no records: each such fault, with its recovery."""
     forgotten: list[tuple[float, float]] = field(default_factory=list)
     """Each time the emulator was killed: from when its access-log table was read until it was dead. What came between
     is gone with its memory."""
@@ -70,6 +73,9 @@ class Timeline:
     def fault_at(self, moment: float) -> str:
         with self._lock:
             return self._names[bisect_right(self._starts, moment) - 1]
+
+    def keeps_records_out(self, sent: float, answered: float) -> bool:
+        return any(sent <= end and answered >= begin for begin, end in self.without_records)
 
     def note(self, outcome: Outcome, at: float, what: str = "") -> None:
         """Anything wrong needs to be said in words."""

@@ -61,17 +61,27 @@ def run(snippets: Sequence[Block], stack: dict[str, Any]) -> Iterator[tuple[Bloc
     """Each snippet with what it printed. Fails where one fails."""
     state, address = Path(stack["log"]).parents[1], stack["api_url"].removesuffix("/v1")
     script = _script(snippets).replace(ADDRESS, address).replace(".local/", f"{state}/")
+    ran = _run(snippets, script, {"STATE": str(state)})
+    return ((snippet, printed.replace(address, ADDRESS)) for snippet, printed in ran)
+
+
+def run_in(snippets: Sequence[Block], environment: dict[str, str]) -> Iterator[tuple[Block, str]]:
+    """Yields each snippet, as it stands, with what it printed. Fails where one fails."""
+    return _run(snippets, _script(snippets), environment)
+
+
+def _run(snippets: Sequence[Block], script: str, environment: dict[str, str]) -> Iterator[tuple[Block, str]]:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=ROOT,
-        env=os.environ | {"STATE": str(state)},
+        env=os.environ | environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    printed = done.stdout.replace(address, ADDRESS).split(_END)
+    printed = done.stdout.split(_END)
     if done.returncode:
         failed = snippets[len(printed) - 1]
         raise AssertionError(f"The snippet in line {failed.line} failed:\n{printed[-1]}\n{done.stderr}")

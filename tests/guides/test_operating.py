@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from pydantic.fields import FieldInfo
 
 from chalicelib.config import Settings
 from local import ROOT
-from tests.conftest import eventually
+from tests.conftest import aws_client, eventually
 from tests.guides.snippets import QUERY, blocks
 from tests.local.conftest import fresh_stack
 
@@ -35,17 +34,12 @@ def log() -> Iterator[list[dict[str, Any]]]:
             == 200
         )
         eventually(lambda: api.get(f"images/{upload['id']}").json()["status"] == "present")
-        _dynamodb(described).delete_table(TableName=described["access_log_table"])
+        aws_client(described, "dynamodb").delete_table(TableName=described["access_log_table"])
         assert api.get("images/1").status_code == 404
         text = eventually(
             lambda: _containing(Path(described["log"]), "AccessRecordUndelivered", '"storage record"', '"inspection"')
         )
         yield [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-
-
-def _dynamodb(stack: dict[str, Any]) -> Any:
-    named = {name: stack[name] for name in ("aws_access_key_id", "aws_secret_access_key")}
-    return boto3.client("dynamodb", endpoint_url=stack["aws_endpoint_url"], region_name=stack["region"], **named)
 
 
 def _containing(file: Path, *wanted: str) -> str:
@@ -102,21 +96,25 @@ def test_a_request_that_the_access_log_missed_is_marked_and_counted(log: list[di
     assert counted == 1
 
 
-def test_every_setting_is_in_the_table_with_its_default() -> None:
+def test_every_setting_is_in_the_table_as_required_or_with_its_default() -> None:
     section = GUIDE.partition("## Settings")[2].partition("\n## ")[0]
-    told = dict(re.findall(r"^\| `([A-Z_]+)` \| (?:`(.*?)` )?\|", section, re.MULTILINE))
+    told = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| \S", section, re.MULTILINE))
 
     assert told == {name.upper(): _default(field) for name, field in Settings.model_fields.items()}
 
 
 def _default(field: FieldInfo) -> str:
-    """As one would write it into the environment."""
-    if field.is_required() or field.default is None:
-        return ""
+    """As the table has it: what one would write into the environment, in backquotes, or a word."""
+    if field.is_required():
+        return "required"
     match field.default:
+        case None:
+            return "none"
+        case "" | ():
+            return "empty"
         case bool():
-            return str(field.default).lower()
+            return f"`{str(field.default).lower()}`"
         case tuple():
-            return ",".join(field.default)
+            return f"`{','.join(field.default)}`"
         case _:
-            return str(field.default)
+            return f"`{field.default}`"

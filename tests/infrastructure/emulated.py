@@ -9,7 +9,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from local.emulator import ACCOUNT, CREDENTIALS, REGION
+from local.emulator import ACCOUNT, REGION, Credentials
+from local.front.rules import SERVED
 
 KEPT = (
     *("KMS", "SecretsManager", "S3", "DynamoDB", "SQS", "SNS", "Cognito", "Lambda", "IAM", "ApiGateway", "Logs"),
@@ -20,7 +21,11 @@ KEPT = (
 REFUSE_HTTP = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")
 """HTTP is what the emulator is spoken to here."""
 
+SERVICES = (*SERVED, "cloudformation", "lambda", "apigateway", "sts", "iam", "secretsmanager")
+"""That are called here; what CloudFormation makes of others, it makes without a call."""
+
 OF_CDK = ("AWS679f", "AWSCDK", "DatabaseUsers", "Vpc")
+STACK = "tagged-image-manager-dev"
 ASSETS = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 PROXY = f"arn:aws:rds:{REGION}:{ACCOUNT}:db-proxy:prx-none"
 
@@ -95,10 +100,16 @@ def _without(gone: set[str], value: Any) -> Any:
 class Cloud:
     """The emulator's clients, and the stack that is deployed to it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, credentials: Credentials) -> None:
         self.url = url
         self.outputs: dict[str, str] = {}
-        self._session = boto3.Session(region_name=REGION, **CREDENTIALS)
+        self.environment = {
+            "AWS_ENDPOINT_URL": url,
+            "AWS_DEFAULT_REGION": REGION,
+            **{name.upper(): value for name, value in credentials.items()},
+        }
+        """Of a command that is to call it."""
+        self._session = boto3.Session(region_name=REGION, **credentials)
 
     def client(self, service: str, session: boto3.Session | None = None) -> Any:
         config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
@@ -111,7 +122,7 @@ class Cloud:
             s3.upload_file(str(asset), ASSETS, asset.name.removeprefix("asset."))
         s3.put_object(Bucket=ASSETS, Key="template.json", Body=json.dumps(template).encode())
         place = f"{self.url}/{ASSETS}/template.json"
-        cloudformation.create_stack(StackName="dev", TemplateURL=place, Capabilities=["CAPABILITY_IAM"])
+        cloudformation.create_stack(StackName=STACK, TemplateURL=place, Capabilities=["CAPABILITY_IAM"])
         stack = self._settled(cloudformation)
         assert stack["StackStatus"] == "CREATE_COMPLETE", _failures(cloudformation)
         self.outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
@@ -119,12 +130,12 @@ class Cloud:
     def _settled(self, cloudformation: Any) -> dict[str, Any]:
         deadline = time.monotonic() + 60
         while True:
-            stack: dict[str, Any] = cloudformation.describe_stacks(StackName="dev")["Stacks"][0]
+            stack: dict[str, Any] = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
             if not stack["StackStatus"].endswith("IN_PROGRESS") or time.monotonic() > deadline:
                 return stack
 
     def physical(self, logical_id: str) -> str:
-        found = self.client("cloudformation").describe_stack_resource(StackName="dev", LogicalResourceId=logical_id)
+        found = self.client("cloudformation").describe_stack_resource(StackName=STACK, LogicalResourceId=logical_id)
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
     def role_of(self, function: str) -> boto3.Session:
@@ -135,7 +146,7 @@ class Cloud:
 
 
 def _failures(cloudformation: Any) -> list[str]:
-    events = cloudformation.describe_stack_events(StackName="dev")["StackEvents"]
+    events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
     return [
         f"{one['LogicalResourceId']}: {one.get('ResourceStatusReason')}"
         for one in events

@@ -8,6 +8,7 @@ import pytest
 
 from infrastructure import resources
 from infrastructure.stages import STAGES
+from tests.conftest import ROOT
 from tests.infrastructure.template import Template
 
 WITH_FIREWALL = [name for name, stage in STAGES.items() if stage.firewall]
@@ -68,16 +69,62 @@ def test_who_asks_too_often_is_told_so_and_when_to_come_again(
 ) -> None:
     template = template_of(stage)
 
+    counted = rules(template)[key]["Statement"]["RateBasedStatement"]
     answer = rules(template)[key]["Action"]["Block"]["CustomResponse"]
 
     body = template.one("AWS::WAFv2::WebACL")["CustomResponseBodies"][answer["CustomResponseBodyKey"]]
     assert answer["ResponseCode"] == json.loads(body["Content"])["status"] == 429
     assert json.loads(body["Content"])["type"].endswith("/too-many-requests")
     headers = {header["Name"]: header["Value"] for header in answer["ResponseHeaders"]}
-    assert headers["Retry-After"] == "30"
+    assert headers["Retry-After"] == str(counted["EvaluationWindowSec"])
     assert headers["Cache-Control"] == "no-store"
     assert headers["Access-Control-Allow-Origin"] == STAGES[stage].origins[0]
     assert "Retry-After" in headers["Access-Control-Expose-Headers"]
+
+
+@pytest.mark.parametrize("stage", WITH_FIREWALL)
+@pytest.mark.parametrize("key", ["IP", "CUSTOM_KEYS"])
+def test_the_firewalls_own_answer_is_the_gateways_problem_but_for_what_the_firewall_does_not_know(
+    stage: str, key: str, template_of: Callable[[str], Template]
+) -> None:
+    """It has no request id, and of the types that AWS offers it the nearest is application/json."""
+    template = template_of(stage)
+    answer = rules(template)[key]["Action"]["Block"]["CustomResponse"]
+    body = template.one("AWS::WAFv2::WebACL")["CustomResponseBodies"][answer["CustomResponseBodyKey"]]
+    gateways = problem_of(template, "THROTTLED")
+
+    assert body["ContentType"] == "APPLICATION_JSON"
+    assert json.loads(body["Content"]) == {name: gateways[name] for name in ("type", "title", "status", "detail")}
+    assert {header["Name"].lower() for header in answer["ResponseHeaders"]}.isdisjoint({"content-type", "x-request-id"})
+
+
+@pytest.mark.parametrize("stage", WITH_FIREWALL)
+def test_what_the_rules_of_aws_stop_the_gateway_answers_with_a_whole_problem(
+    stage: str, template_of: Callable[[str], Template]
+) -> None:
+    template = template_of(stage)
+    managed = [
+        rule for rule in template.one("AWS::WAFv2::WebACL")["Rules"] if "ManagedRuleGroupStatement" in rule["Statement"]
+    ]
+
+    assert [rule["OverrideAction"] for rule in managed] == [
+        {"None": {}}
+    ] * 2  # so they block, without an answer of ours
+    assert set(problem_of(template, "WAF_FILTERED")) == {"type", "title", "status", "detail", "request_id"}
+    assert problem_of(template, "WAF_FILTERED")["status"] == 403
+
+
+def problem_of(template: Template, kind: str) -> dict[str, Any]:
+    answers = template.one("AWS::ApiGateway::RestApi")["Body"]["x-amazon-apigateway-gateway-responses"]
+    problem: dict[str, Any] = json.loads(answers[kind]["responseTemplates"]["application/json"])
+    return problem
+
+
+def test_the_guide_says_how_long_the_firewall_asks_callers_to_wait() -> None:
+    guide = (ROOT / "design-docs" / "guides" / "authenticating.md").read_text()
+
+    assert f"{resources.REQUESTS_PER_CALLER:,} requests in any five minutes" in guide
+    assert f"says {resources.RATE_SECONDS}, the whole five minutes" in guide
 
 
 def test_the_gateway_logs_the_route_and_never_the_path(dev: Template) -> None:

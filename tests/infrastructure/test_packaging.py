@@ -1,6 +1,8 @@
 """The zip that is deployed."""
 
+import hashlib
 import importlib.util
+import re
 import sys
 import tarfile
 import zipfile
@@ -90,22 +92,64 @@ def test_the_public_roots_by_which_the_database_is_known_go_along(package: Path)
 
 
 def test_the_versions_are_the_pinned_ones(package: Path) -> None:
-    pinned = dict(line.split("==") for line in (packaging.ROOT / "requirements.txt").read_text().split())
+    pinned = dict(re.findall(r"^(\S+)==(\S+)", (packaging.ROOT / "requirements.txt").read_text(), re.MULTILINE))
     with zipfile.ZipFile(package) as archive:
         assert f'__version__ = "{pinned["sqlalchemy"]}"' in archive.read("sqlalchemy/__init__.py").decode()
         assert f"__version__ = '{pinned['botocore']}'" in archive.read("botocore/__init__.py").decode()
 
 
 def test_a_requirement_without_a_wheel_fails_the_build(tmp_path: Path) -> None:
-    source = tmp_path / "setup.py"
+    source, archived = tmp_path / "setup.py", tmp_path / "only_a_source-1.0.tar.gz"
     source.write_text("from setuptools import setup; setup(name='only-a-source', version='1.0')")
-    with tarfile.open(tmp_path / "only_a_source-1.0.tar.gz", "w:gz") as archive:
+    with tarfile.open(archived, "w:gz") as archive:
         archive.add(source, "only_a_source-1.0/setup.py")
-    requirements = tmp_path / "requirements.txt"
-    requirements.write_text(f"--find-links {tmp_path}\nonly-a-source==1.0\n")
+    requirements = asking_for("only-a-source==1.0", archived)
 
     with pytest.raises(PackagingError, match="only-a-source"):
         packaging.build(Target.here(), tmp_path / "function.zip", requirements)
 
     assert not (tmp_path / "function.zip").exists()
     assert importlib.util.find_spec("only_a_source") is None
+
+
+def asking_for(requirement: str, file: Path) -> Path:
+    """Requirements that name the hash of this file, which lies beside them."""
+    requirements = file.with_name("requirements.txt")
+    hashed = f"{requirement} --hash=sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+    requirements.write_text(f"--find-links {file.parent}\n{hashed}\n")
+    return requirements
+
+
+def wheel(directory: Path, content: str) -> Path:
+    """Of a package with one module."""
+    file = directory / "a_wheel-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a_wheel.py", content)
+        archive.writestr("a_wheel-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: a-wheel\nVersion: 1.0\n")
+        archive.writestr(
+            "a_wheel-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr("a_wheel-1.0.dist-info/RECORD", "a_wheel.py,,\n")
+    return file
+
+
+def test_a_wheel_with_the_pinned_hash_goes_into_the_package_and_another_fails_the_build(tmp_path: Path) -> None:
+    """That carries the same name and version, as a registry that was broken into would serve it."""
+    requirements = asking_for("a-wheel==1.0", wheel(tmp_path, "harmless = True\n"))
+    good = packaging.build(Target.here(), tmp_path / "good.zip", requirements)
+
+    wheel(tmp_path, "harmless = False\n")
+
+    assert "a_wheel.py" in names(good)
+    with pytest.raises(PackagingError, match="Hash mismatch"):
+        packaging.build(Target.here(), tmp_path / "bad.zip", requirements)
+    assert not (tmp_path / "bad.zip").exists()
+
+
+def test_a_requirement_without_a_hash_fails_the_build(tmp_path: Path) -> None:
+    wheel(tmp_path, "harmless = True\n")
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text(f"--find-links {tmp_path}\na-wheel==1.0\n")
+
+    with pytest.raises(PackagingError, match="hash"):
+        packaging.build(Target.here(), tmp_path / "function.zip", requirements)

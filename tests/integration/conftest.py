@@ -25,14 +25,14 @@ INDEXED = ("Modality", "BodyPartExamined", "Rows", "StudyDate", "StudyInstanceUI
 @pytest.fixture(scope="session")
 def database(stack: dict[str, Any]) -> Iterator[str]:
     """A migrated database, which the product's own engine uses too; its URL."""
-    os.environ["AWS_ENDPOINT_URL"] = stack["aws_endpoint_url"]
-    for cached in (clients.s3, clients.sqs, dynamodb.server):
-        cached.cache_clear()
     url = create_database(stack["database_url"], "integration")
-    with used_by_the_product(url):
+    with pytest.MonkeyPatch.context() as patched, used_by_the_product(url):
+        for name in ("aws_endpoint_url", "aws_access_key_id", "aws_secret_access_key"):
+            patched.setenv(name.upper(), stack[name])
+        clients.forget()
+        dynamodb.server.cache_clear()
         migrations.upgrade()
         yield url
-    del os.environ["AWS_ENDPOINT_URL"]
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +101,15 @@ def create_database(beside: str, name: str, template: str = "template1") -> str:
         connection.autocommit = True
         connection.cursor().execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     return for_sqlalchemy(beside.rsplit("/", 1)[0] + f"/{name}")
+
+
+@contextmanager
+def a_database(beside: str, name: str, options: str = "") -> Iterator[str]:
+    """An empty one, as long as this lasts; its URL."""
+    yield create_database(beside, name, f"template0 {options}")
+    with closing(psycopg2.connect(for_psycopg2(beside))) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def for_sqlalchemy(url: str) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import sys
+import time
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -9,7 +11,9 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from chalicelib.aws import clients, dynamodb
+from chalicelib.aws.access_log import Entry
 from chalicelib.config import settings
+from chalicelib.telemetry import logger
 from infrastructure import resources
 from tests.builders import an_image
 from tests.conftest import LambdaContext
@@ -78,7 +82,7 @@ def test_a_page_that_lambda_could_not_carry_is_cut_and_its_cursor_goes_on(call: 
     assert found == sorted(wanted, reverse=True)
 
 
-DRAFT = {"filename": "chest.dcm", "size": 4, "tags": ["ct", "mr"]}
+DRAFT: dict[str, Any] = {"filename": "chest.dcm", "size": 4, "tags": ["ct", "mr"]}
 
 
 def test_a_request_is_one_log_line_with_who_what_and_the_result(call: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -108,6 +112,7 @@ def test_a_request_succeeds_when_its_access_record_cannot_be_written_and_the_log
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1")
     dynamodb.forget()
+    before = time.time()
 
     answer = call("POST", "/images", DRAFT)
 
@@ -115,9 +120,31 @@ def test_a_request_succeeds_when_its_access_record_cannot_be_written_and_the_log
     (line,) = [vars(record) for record in caplog.records]
     metric = json.loads(capsys.readouterr().out)
     assert answer["statusCode"] == 201
-    assert (line["levelname"], line["access_record"], line["user_id"]) == ("ERROR", "undelivered", SUB)
-    assert line["image_ids"] == [answer["body"]["id"]]
+    assert (line["levelname"], line["access_record"]) == ("ERROR", "undelivered")
     assert metric["AccessRecordUndelivered"] == [1.0]
+    entry = recorded(line)
+    assert before <= entry.pop("timestamp") <= time.time()
+    assert 0 <= entry.pop("duration_ms") <= (time.time() - before) * 1000 + 1
+    assert len(set(entry.pop("tag_ids"))) == len(DRAFT["tags"])
+    assert entry == {
+        "request_id": "request-1",
+        "user_id": SUB,
+        "client_id": "app",
+        "source_ip": "127.0.0.1",
+        "user_agent": "test",
+        "method": "POST",
+        "route": "/images",
+        "path": "/v1/images",
+        "status": 201,
+        "image_ids": [answer["body"]["id"]],
+    }
+
+
+def recorded(line: dict[str, Any]) -> dict[str, Any]:
+    """The access record that a log line holds. The request's id and time the line has as keys of its own."""
+    renamed = {"timestamp": "started"}
+    logged = {**logger.get_current_keys(), **line}
+    return {field.name: logged[renamed.get(field.name, field.name)] for field in fields(Entry)}
 
 
 def test_a_bug_is_a_500_that_shows_nothing_and_a_log_that_shows_all(

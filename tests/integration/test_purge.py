@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from chalicelib.aws import bucket, clients, parts, storage
 from chalicelib.aws.bucket import Listed
 from chalicelib.config import settings
+from chalicelib.database import images as image_table
 from chalicelib.database import retention
 from chalicelib.database.tables import Image, binned_image_tags, image_tags, untagged_images
 from chalicelib.errors import ImageNotFound
@@ -261,6 +262,94 @@ def test_an_upload_that_is_young_or_was_asked_for_lately_or_has_arrived_is_not_a
     assert image.status == "present"
 
 
+def limited(monkeypatch: pytest.MonkeyPatch, images_a_run: int) -> None:
+    wanted = settings().model_copy(update={"purge_limit": images_a_run})
+    monkeypatch.setattr(purge, "settings", lambda: wanted)
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Metrics of the purge, as they come."""
+    metrics: list[tuple[str, int]] = []
+    monkeypatch.setattr(purge, "count", lambda name, value=1: metrics.append((name, value)))
+    return metrics
+
+
+def test_a_run_deletes_no_more_than_its_limit_and_says_how_many_wait(
+    committed: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for days in range(31, 36):
+        an_old_image(committed, days)
+    limited(monkeypatch, 2)
+    metrics = counted(monkeypatch)
+
+    runs = [done(purge.purge())["purged"] for _ in range(4)]
+
+    assert runs == [2, 2, 1, 0]
+    assert metrics == [("ImagesExpired", 5), ("ImagesExpired", 3)]
+
+
+def test_a_run_abandons_no_more_uploads_than_its_limit(committed: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for days in range(8, 11):
+        image_id, _ = an_old_image(committed, days, in_bin=False)
+        begun(committed, image_id)
+        with Session(committed) as session, session.begin():
+            session.get_one(Image, image_id).renewed_at = datetime.now(UTC) - timedelta(days=7.5)
+    limited(monkeypatch, 2)
+
+    assert [done(purge.purge())["abandoned"] for _ in range(3)] == [2, 1, 0]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
+    """Sets the clock by which the purge notices leaps."""
+    now = image_table.now
+
+    def leap(by: timedelta) -> None:
+        monkeypatch.setattr(image_table, "now", lambda session: now(session) + by)
+
+    return leap
+
+
+@pytest.mark.parametrize("days", [30, -30, 2.5])
+def test_when_the_clock_leaps_nothing_is_deleted_for_a_day(
+    committed: Engine, clock: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch, days: float
+) -> None:
+    assert done(purge.purge()) == NOTHING
+    image_id, _ = an_old_image(committed, 31)
+    metrics = counted(monkeypatch)
+
+    for hours in (0, 12, 23.5):
+        clock(timedelta(days=days, hours=hours))
+        assert done(purge.purge()) == NOTHING
+    assert row(committed, image_id) is not None
+    assert metrics == [("ClockLeapt", 1)] * 3
+
+    clock(timedelta(days=days, hours=24.5))
+    assert done(purge.purge()) == NOTHING | {"purged": 1}
+
+
+def test_a_pause_of_two_days_is_no_leap(committed: Engine, clock: Callable[[timedelta], None]) -> None:
+    purge.purge()
+    an_old_image(committed, 31)
+
+    clock(timedelta(days=1.9))
+
+    assert done(purge.purge()) == NOTHING | {"purged": 1}
+
+
+def test_a_clock_that_leaps_ahead_and_back_is_waited_for_twice(
+    committed: Engine, clock: Callable[[timedelta], None]
+) -> None:
+    purge.purge()
+    an_old_image(committed, 31)
+    clock(timedelta(days=30))
+    purge.purge()
+
+    for hours, purged in ((0, 0), (23, 0), (25, 1)):
+        clock(timedelta(hours=hours))
+        assert done(purge.purge())["purged"] == purged
+
+
 @pytest.fixture
 def aged(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
     """Makes every object in the bucket as old as this."""
@@ -297,6 +386,18 @@ def test_an_object_that_no_image_has_is_reported_and_after_its_grace_hidden_but_
     clients.s3().delete_object(Bucket=settings().image_bucket, Key=orphan, VersionId=marker)
     assert storage.head(orphan) is not None
     assert data in versions(orphan)
+
+
+def test_after_a_leap_of_the_clock_an_object_that_no_image_has_is_reported_and_stays(
+    committed: Engine, prefix: str, clock: Callable[[timedelta], None], aged: Callable[[timedelta], None]
+) -> None:
+    purge.purge()
+    storage.put(f"{prefix}of-nobody", DATA, "application/dicom")
+    aged(timedelta(hours=2))
+
+    for leap, removed in ((timedelta(days=30), 0), (timedelta(days=31, hours=1), 1)):
+        clock(leap)
+        assert purge.purge() == NOTHING | {"orphans_found": 1, "orphans_removed": removed}
 
 
 def versions_by_kind(key: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Two connections and more, at once."""
+"""Two connections and more, at once. All but the last decide by a lock who comes first."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -10,54 +10,111 @@ import pytest
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
-from chalicelib.database import search, tags
+from chalicelib.database import search, tags, upkeep
 from chalicelib.database.pages import Window
 from chalicelib.database.search import Criteria
 from chalicelib.database.tables import Image, Tag, binned_image_tags, image_tags, untagged_images
-from chalicelib.errors import ImageNotFound
+from chalicelib.errors import ImageNotFound, TooManyTags
 from chalicelib.events import housekeeping
 from chalicelib.services import images, purging
 from chalicelib.services import tags as tag_service
 from chalicelib.services.images import Change
+from chalicelib.services.limits import MAX_TAGS
 from tests.builders import EDITOR, a_tag, an_image
 from tests.conftest import eventually
 
 
-def test_eight_who_create_images_with_the_same_new_tags_make_each_tag_once(committed: Engine) -> None:
-    start, names = Barrier(8), [f"new {number}" for number in range(20)]
+def test_tags_are_created_in_one_order_so_that_two_creators_never_deadlock(committed: Engine) -> None:
+    """The other creator holds the first of the names when ours comes: ours must not hold any other one by then."""
+    names = [f"new {number:02}" for number in range(20)]
 
-    def create(client: int) -> None:
-        start.wait()
-        for round_ in range(5):
-            with Session(committed) as session, session.begin():
-                an_image(session, [f"{name} {round_}" for name in (names if client % 2 else reversed(names))])
+    def create() -> dict[str, int]:
+        with Session(committed) as session, session.begin():
+            return tags.ensure(session, reversed(names))
 
-    with ThreadPoolExecutor(8) as threads:
-        for done in [threads.submit(create, client) for client in range(8)]:
-            done.result()
+    with ThreadPoolExecutor() as threads:
+        with Session(committed) as session, session.begin():
+            made = tags.create(session, names[:1])
+            creating = threads.submit(create)
+            eventually(lambda: waiting(committed), of="the second creator waiting for the first")
+            made |= tags.create(session, names[1:])
+        assert creating.result() == made
 
     with Session(committed) as session:
-        assert session.scalar(select(func.count()).select_from(Tag)) == 100
-        assert session.scalar(select(func.count()).select_from(image_tags)) == 8 * 5 * 20
+        assert session.scalar(select(func.count()).select_from(Tag)) == 20
 
 
-def test_of_two_who_edit_the_tags_of_one_image_at_once_neither_loses_theirs(committed: Engine) -> None:
+def test_who_adds_a_tag_waits_for_who_changes_the_image(committed: Engine) -> None:
     with Session(committed) as session, session.begin():
         image_id = an_image(session).id
-    start = Barrier(4)
 
-    def add(client: int) -> None:
-        start.wait()
-        for number in range(10):
-            with Session(committed) as session, session.begin():
-                images.add_tag(session, image_id, f"{client}-{number}")
+    def add() -> None:
+        with Session(committed) as session, session.begin():
+            images.add_tag(session, image_id, "theirs")
 
-    with ThreadPoolExecutor(4) as threads:
-        for done in [threads.submit(add, client) for client in range(4)]:
-            done.result()
+    with ThreadPoolExecutor() as threads:
+        with Session(committed) as session, session.begin():
+            images.add_tag(session, image_id, "ours")
+            added = threads.submit(add)
+            eventually(lambda: waiting(committed), of="the second waiting for the first")
+        added.result()
 
     with Session(committed) as session:
-        assert len(tags.linked(session, image_id)) == 40
+        assert [tag.name for tag in images.get(session, image_id).tags] == ["ours", "theirs"]
+
+
+def test_of_two_who_add_the_hundredth_tag_one_is_refused(committed: Engine) -> None:
+    with Session(committed) as session, session.begin():
+        image_id = an_image(session, [f"tag {number}" for number in range(MAX_TAGS - 1)]).id
+
+    def add() -> None:
+        with Session(committed) as session, session.begin():
+            images.add_tag(session, image_id, "theirs")
+
+    with ThreadPoolExecutor() as threads:
+        with Session(committed) as session, session.begin():
+            images.add_tag(session, image_id, "ours")
+            added = threads.submit(add)
+            eventually(lambda: waiting(committed) or added.done(), of="the second waiting for the first")
+        with pytest.raises(TooManyTags):
+            added.result()
+
+    with Session(committed) as session:
+        assert len(tags.linked(session, image_id)) == MAX_TAGS
+
+
+def test_a_count_that_changes_while_it_is_added_up_loses_nothing(committed: Engine) -> None:
+    """The adding up has taken its tag when another image gets it; and once the other way round."""
+    with Session(committed) as session, session.begin():
+        image_id, tag_id = an_image(session, ["ct"]).id, a_tag(session, "ct")
+
+    with Session(committed) as folding, folding.begin():
+        assert upkeep.fold_counts(folding, upkeep.COUNTED[0], 100) == 1
+        with Session(committed) as session, session.begin():
+            an_image(session, ["ct"])
+    with Session(committed) as session, session.begin():
+        images.take_off_tag(session, image_id, "ct")
+        with Session(committed) as folding, folding.begin():
+            folding.execute(text("SET LOCAL lock_timeout = '5s'"))
+            assert upkeep.fold_counts(folding, upkeep.COUNTED[0], 100) == 1
+
+    with Session(committed) as session:
+        assert tag_service.get(session, tag_id).image_count == 1
+        assert len(found(session, Criteria(exact_tags=("ct",)))) == 1
+    housekeeping.tidy()
+    with Session(committed) as session:
+        assert session.get_one(Tag, tag_id).image_count == 1
+
+
+def test_of_two_who_add_up_the_same_counts_one_does(committed: Engine) -> None:
+    with Session(committed) as session, session.begin():
+        an_image(session, ["ct"])
+
+    with Session(committed) as session, session.begin():
+        assert upkeep.fold_counts(session, upkeep.COUNTED[0], 100) == 1
+        with Session(committed) as other, other.begin():
+            other.execute(text("SET LOCAL lock_timeout = '5s'"))
+            assert upkeep.fold_counts(other, upkeep.COUNTED[0], 100) == 0
 
 
 @pytest.mark.parametrize("act", ["restore", "replace", "delete", "delete and restore"])

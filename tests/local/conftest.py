@@ -79,7 +79,7 @@ class Stack:
 
     def start(self) -> None:
         process = self.spawn()
-        eventually(lambda: "Ready: " in self.said or process.poll() is not None, of="Ready")
+        eventually(lambda: "Ready: " in self.said or process.poll() is not None, within=60, of="Ready")
         assert process.poll() is None, self.said
 
     @property

@@ -1,13 +1,14 @@
 """`make serve` from start to end, and through every kind of death."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ import psycopg2
 import pytest
 
 from local import ROOT, Trouble
-from tests.conftest import eventually
+from tests.conftest import aws_client, eventually
 from tests.local.conftest import Stack, open_files
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -152,17 +153,40 @@ def test_a_killed_worker_costs_at_most_one_request(a_stack: Stack) -> None:
     assert len(victims) == 2
 
 
-def test_what_a_killed_worker_had_begun_is_done_once_by_the_next_try(a_stack: Stack) -> None:
+@contextmanager
+def _before_the_commit(stack: Stack) -> Iterator[Callable[[], bool]]:
+    """The image is inserted, and the worker waits to keep its answer. What this gives says whether it does."""
+    with closing(psycopg2.connect(url := stack.description["database_url"])) as database:
+        database.cursor().execute("LOCK TABLE first_answers IN SHARE MODE")
+        yield lambda: _found(
+            url, "FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%first_answers%'"
+        )
+
+
+@contextmanager
+def _before_the_answer(stack: Stack) -> Iterator[Callable[[], bool]]:
+    """The change is committed, and the worker waits to write its access record."""
+    emulator = stack.one("-m local.run_ministack")
+    os.kill(emulator, signal.SIGSTOP)
+    try:
+        yield lambda: _found(stack.description["database_url"], "FROM images")
+    finally:
+        os.kill(emulator, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("waiting", [_before_the_commit, _before_the_answer])
+def test_what_a_killed_worker_had_done_is_done_once_by_the_next_try(
+    a_stack: Stack, waiting: Callable[[Stack], AbstractContextManager[Callable[[], bool]]]
+) -> None:
     a_stack.start()
     headers, body = {"Idempotency-Key": "k"}, {"filename": "a.dcm", "size": 1, "tags": ["ct"]}
     workers = [pid for pid, line in a_stack.processes().items() if "local.worker" in line]
 
     with a_stack.client() as client, ThreadPoolExecutor() as threads:
-        client.post("tags", json={"name": "ct"}).raise_for_status()
-        with closing(psycopg2.connect(url := a_stack.description["database_url"])) as database:
-            database.cursor().execute("SELECT FROM tags FOR UPDATE")
+        client.get("tags").raise_for_status()
+        with waiting(a_stack) as is_there:
             first = threads.submit(client.post, "images", json=body, headers=headers)
-            eventually(lambda: _waits_for_a_lock(url), of="the first try at work")
+            eventually(is_there, of="the first try, done and waiting")
             for pid in workers:
                 os.kill(pid, signal.SIGKILL)
             assert first.result().status_code == 502
@@ -174,9 +198,9 @@ def test_what_a_killed_worker_had_begun_is_done_once_by_the_next_try(a_stack: St
     assert [image["id"] for image in listed] == [second.json()["id"]]
 
 
-def _waits_for_a_lock(url: str) -> bool:
+def _found(url: str, what: str) -> bool:
     with closing(psycopg2.connect(url)) as database, database.cursor() as cursor:
-        cursor.execute("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        cursor.execute(f"SELECT {what}")
         return bool(cursor.rowcount)
 
 
@@ -206,7 +230,27 @@ def test_secrets_are_for_their_owner_only(running: Stack) -> None:
     assert running.state.stat().st_mode & 0o066 == 0
 
 
-@pytest.mark.parametrize("user", ["editor", "machine"])
+def test_a_directory_of_a_version_without_an_access_key_keeps_its_files_and_gets_a_key(a_stack: Stack) -> None:
+    a_stack.start()
+    first = a_stack.description
+    aws_client(first, "s3").put_object(Bucket=first["bucket"], Key="kept", Body=b"kept")
+    a_stack.end(signal.SIGTERM)
+    for name in ("secrets.json", "stack.json"):
+        content = json.loads((a_stack.state / name).read_text())
+        kept = {key: value for key, value in content.items() if not key.startswith("aws_access_key_id")}
+        (a_stack.state / name).write_text(json.dumps(kept))
+    a_stack.start()
+
+    now = a_stack.description
+    assert now["aws_access_key_id"].startswith("AKIA")
+    assert now["aws_access_key_id"] != first["aws_access_key_id"]
+    assert aws_client(now, "s3").get_object(Bucket=now["bucket"], Key="kept")["Body"].read() == b"kept"
+    assert now["user_pool_id"] == first["user_pool_id"]
+    with a_stack.client() as client:
+        assert client.get("images").status_code == 200
+
+
+@pytest.mark.parametrize("user", ["editor", "machine", "machine-read", "machine-admin"])
 def test_a_token_is_all_that_the_token_command_prints(running: Stack, user: str) -> None:
     printed = _token_command(running, user)
 
@@ -219,7 +263,8 @@ def test_the_token_command_says_that_there_is_no_such_user(running: Stack) -> No
     unknown = _token_command(running, "nobody")
 
     assert (unknown.returncode, unknown.stdout) == (1, "")
-    assert unknown.stderr == "There is no user 'nobody'; there are editor, viewer, admin, newcomer and machine.\n"
+    known = "editor, viewer, admin, newcomer, machine-read, machine, machine-admin"
+    assert unknown.stderr == f"There is no user 'nobody'; there are {known}.\n"
 
 
 def test_the_token_command_says_that_nothing_runs(a_stack: Stack) -> None:
@@ -239,9 +284,14 @@ def test_an_upload_that_stalls_does_not_keep_the_emulator_from_writing_its_state
         _names(admin)
         eventually(lambda: admin.get("access-log").json()["results"], of="the record in the access log")
 
-    address = urlsplit(a_stack.description["aws_endpoint_url"])
+        draft = {"filename": "a.dcm", "size": 9, "content_type": "application/dicom"}
+        image = admin.post("images", json=draft).json()
+
+    address = urlsplit(image["upload_url"])
+    lines = [f"PUT {address.path}?{address.query} HTTP/1.1", f"Host: {address.netloc}", "Content-Length: 9"]
+    lines += [f"{name}: {value}" for name, value in image["upload_headers"].items()]
     with socket.create_connection((address.hostname, address.port)) as upload:
-        upload.sendall(b"PUT /x/y HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
+        upload.sendall("\r\n".join([*lines, "", "abc"]).encode())
         a_stack.end(signal.SIGKILL)
         eventually(lambda: not a_stack.processes(), within=8, of="the end of every child")
 

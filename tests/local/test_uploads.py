@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from local import tokens
-from tests.conftest import eventually
+from tests.conftest import aws_client, eventually
 from tests.files import JPEG
 from tests.local.conftest import Stack
 
@@ -92,17 +92,9 @@ def test_half_a_body_is_not_taken_for_a_whole_one(running: Stack) -> None:
 
 
 def test_a_storage_event_that_keeps_failing_ends_among_the_dead_letters(a_stack: Stack) -> None:
-    import boto3  # noqa: PLC0415 (as slow to import as it is seldom needed)
-
     a_stack.start()
     stack = a_stack.description
-    sqs = boto3.client(
-        "sqs",
-        endpoint_url=stack["aws_endpoint_url"],
-        region_name=stack["region"],
-        aws_access_key_id=stack["aws_access_key_id"],
-        aws_secret_access_key=stack["aws_secret_access_key"],
-    )
+    sqs = aws_client(stack, "sqs")
     body = '{"Records": [{"eventName": "ObjectCreated:Put", "s3": {"object": {}}}]}'
 
     sqs.send_message(QueueUrl=stack["storage_event_queue"], MessageBody=body)

@@ -46,7 +46,8 @@ def test_a_failure_that_nothing_raises_on_the_way_is_not_found() -> None:
 
 
 def test_every_problem_is_explained_and_every_explanation_is_of_a_problem() -> None:
-    assert {problem.slug for problem in problems.every()} == set(EXPLANATIONS)
+    every = (*problems.every(), *problems.of_local_gateway())
+    assert {problem.slug for problem in every} == set(EXPLANATIONS)
 
 
 def test_every_failure_of_the_service_is_one_that_some_call_can_have() -> None:

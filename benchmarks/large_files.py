@@ -75,10 +75,11 @@ def _upload(size: int, storage_url: str) -> tuple[Any, ...]:
     from chalicelib.services.callers import Caller, Permission
     from chalicelib.services.limits import MAX_VERIFIED_BYTES
 
+    caller = Caller("someone", "app", Permission.WRITE)
     declared = _checksum(size) if size <= MAX_VERIFIED_BYTES else None
     draft = uploads.Draft("large.dcm", "application/dicom", size, declared)
     with transaction() as session:
-        image, _ = uploads.register(session, Caller("someone", "app", Permission.WRITE), draft)
+        image, _ = uploads.register(session, caller, draft)
         image_id, key = image.id, image.object_key
     started, before = time.monotonic(), _greatest_memory()
     parts: list[multipart.PresignedPart] = []
@@ -86,12 +87,12 @@ def _upload(size: int, storage_url: str) -> tuple[Any, ...]:
     pages = 0
     while following is not None:
         with transaction() as session:
-            page = multipart.renew(session, image_id, multipart=True, first_part=following)
+            page = multipart.renew(session, caller, image_id, multipart=True, first_part=following)
         assert isinstance(page, multipart.PresignedParts)
         parts, following, pages = parts + page.parts, page.next_part, pages + 1
     paged = time.monotonic()
     with transaction() as session:
-        multipart.complete(session, image_id, {part.number: ETAG for part in parts})
+        multipart.complete(session, caller, image_id, {part.number: ETAG for part in parts})
     completed = time.monotonic()
     events.take_in([{"eventName": "ObjectCreated", "s3": {"object": {"key": key, "sequencer": "0A"}}}])
     verifying = time.monotonic() - completed

@@ -76,7 +76,7 @@ class Settings(BaseModel):
     statement_timeout_seconds: int = Field(default=20, ge=1, le=900)
     """PostgreSQL ends a statement after this; it stays below the gateway's 29 s, so that the caller gets our answer."""
     search_timeout_seconds: int = Field(default=5, ge=1, le=900)
-    """For finding the tags that a search names, and again for finding its page; one that takes longer is refused as too
+    """For looking up what a search names and finding its page, together; one that takes longer is refused as too
     broad."""
     count_timeout_milliseconds: int = Field(default=300, ge=1, le=900_000)
     """For the total beside a page; one that takes longer is given as "at least"."""

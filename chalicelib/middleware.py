@@ -26,7 +26,7 @@ def observe(request: Request, get_response: GetResponse) -> Response:
     request_id = request.context["requestId"]
     logger.append_keys(request_id=request_id, function_request_id=cast("Any", request.lambda_context).aws_request_id)
     response = get_response(request)
-    response.headers["X-Request-Id"] = request_id
+    response.headers |= {"X-Request-Id": request_id, "Cache-Control": "no-store"}
     _record(_entry(request, response.status_code, touched, started))
     return response
 

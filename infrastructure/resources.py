@@ -85,6 +85,9 @@ REQUESTS_PER_CALLER = 300_000
 RATE_SECONDS = 300
 """So many requests in so long a time are what one caller may make; then the answer is 429."""
 
+CACHE_CONTROL = "no-store"
+"""Of every answer: it may name a patient's image, or carry a URL that opens one."""
+
 GATEWAY_RESPONSES = {
     "MISSING_AUTHENTICATION_TOKEN": (
         404,

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from infrastructure.resources import GATEWAY_RESPONSES, LOCAL_GATEWAY_RESPONSES
+from infrastructure.resources import CACHE_CONTROL, GATEWAY_RESPONSES, LOCAL_GATEWAY_RESPONSES
 from local.api import Api
 
 PROBLEM_TYPE_BASE = os.environ.get("PROBLEM_TYPE_BASE", "https://tagged-image-manager.example/problems/")
@@ -44,7 +44,11 @@ def problem(kind: str, request_id: str, api: Api, retry_after: int | None = None
         "detail": detail,
         "request_id": request_id,
     }
-    headers = [("Content-Type", "application/problem+json"), ("X-Request-Id", request_id)]
+    headers = [
+        ("Content-Type", "application/problem+json"),
+        ("X-Request-Id", request_id),
+        ("Cache-Control", CACHE_CONTROL),
+    ]
     if kind == "REQUEST_TIMEOUT":
         headers.append(("Connection", "close"))
     if kind == "UNAUTHORIZED":

@@ -37,7 +37,7 @@ EXPLANATIONS = {
     "forbidden": Explanation(
         "The token is valid, but its holder may not do this. A machine's scopes or a person's group give the permission"
         " `read`, `write` or `admin`; each includes the ones before. To delete or restore an image that someone else"
-        " created takes `admin`.",
+        " created, to get upload URLs for it or to complete its upload requires `admin`.",
         "Ask whoever runs the service for the group or scope that `detail` names. Trying again does not help.",
         errors.Forbidden("This needs the permission `write`."),
     ),
@@ -93,7 +93,8 @@ EXPLANATIONS = {
     ),
     "payload-too-large": Explanation(
         "The request is larger than the service or the gateway before it takes: 3,960,000 bytes for an upload in one"
-        " request, 1,000,000 for any other JSON, 10,240 for the request line and the headers together.",
+        " request, 1,000,000 for any other JSON, 10,240 for the request line and the headers together, without what"
+        " separates them.",
         "Register the image with `POST /v1/images` and PUT the file to the URL that this gives. Tags that make the"
         " request line too long go into the JSON of an upload.",
         errors.PayloadTooLarge(
@@ -125,8 +126,12 @@ EXPLANATIONS = {
         "Try again. A request that changes something may have been carried out: look first.",
     ),
     "unavailable": Explanation(
-        "The database or the storage does not answer just now. Nothing was changed.",
-        "Try again after the seconds that `Retry-After` says.",
+        "The database or the storage is temporarily unavailable. In most cases nothing was changed. If the connection"
+        " to the database was lost before it confirmed the change, the change may have been made; `detail` then says"
+        " so.",
+        "Try again after the seconds that `Retry-After` says. Send each POST with an `Idempotency-Key`, and again with"
+        " the same one: it is then carried out once, whatever was lost. Without a key, look first whether it was"
+        " carried out: a second POST may create a second image. PUT and DELETE may be sent again as they are.",
         errors.Unavailable("The database cannot do this just now; try again."),
     ),
     "too-costly": Explanation(

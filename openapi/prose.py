@@ -22,7 +22,8 @@ grow with the time of creation, so newest first is id descending.
 
 **Permissions.** `read`, `write` and `admin`, each including the ones before; every operation says which one it needs.
 
-**Errors.** Every error is a problem (RFC 9457, `application/problem+json`), also those that the gateway in front makes.
+**Errors.** Every error is a problem (RFC 9457, `application/problem+json`), also those that the gateway in front makes;
+a firewall's 429 is one of type `application/json`, without `request_id`.
 A path that is not described here, or a method that a path does not take, is answered with 404 and the problem
 `not-found`. Query parameters and body fields that are not described here are refused, so that a typing error does not
 search for something else.
@@ -30,6 +31,8 @@ search for something else.
 **Lists.** `limit` results at a time, and one of `page`, `offset` and `cursor`. The cursor, `meta.next_cursor` of the
 page before, is the way through a long list: it neither skips nor repeats what exists throughout. Beyond the first
 10,000 results it is the only way.
+
+**Caching.** Every answer says `Cache-Control: no-store`; `If-None-Match` is not looked at.
 
 **Browsers.** Every answer carries CORS headers, and shows scripts `ETag`, `Link`, `Location`, `Retry-After` and
 `X-Request-Id`."""

@@ -14,6 +14,10 @@ HEADERS: dict[str, Schema] = {
         "description": "The id of this request; give it when you report a problem.",
         "schema": {"type": "string", "example": problems.REQUEST_ID},
     },
+    "Cache-Control": {
+        "description": "No cache may keep an answer: it may name a patient's image, or carry a URL that opens one.",
+        "schema": {"type": "string", "enum": ["no-store"]},
+    },
     "ETag": {
         "description": "Stands for this version of the record; send it as `If-Match` with a change.",
         "schema": {"type": "string", "example": '"5d41402abc4b2a76b9719d911017c592"'},
@@ -135,7 +139,9 @@ def _problems(call: Call) -> list[Problem]:
 
 def _headers(*names: str, optional: tuple[str, ...] = ()) -> Schema:
     """All but the optional ones are always there."""
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *names, *optional)}
+    return {
+        name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", "Cache-Control", *names, *optional)
+    }
 
 
 def _link(operation: str, parameter: str, value: str) -> Schema:

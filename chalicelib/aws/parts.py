@@ -48,11 +48,12 @@ def uploaded(key: str, upload_id: str, after: int, most: int) -> dict[int, Uploa
 
 @answering()
 def complete(key: str, upload_id: str, etags: Mapping[int, str], size: int) -> str | None:
-    """Why the storage does not make one object of this size of the parts; None: it did."""
+    """Make one object of this size of the parts, unless there is an object already: a file that came by a single PUT
+    must not be replaced. Return why the storage refused, or None."""
     parts = [{"PartNumber": number, "ETag": etag} for number, etag in sorted(etags.items())]
     named = {"Bucket": settings().image_bucket, "Key": key, "UploadId": upload_id}
     try:
-        s3().complete_multipart_upload(**named, MultipartUpload={"Parts": parts}, MpuObjectSize=size)
+        s3().complete_multipart_upload(**named, MultipartUpload={"Parts": parts}, MpuObjectSize=size, IfNoneMatch="*")
     except ClientError as error:
         if status(error) < 500:
             return str(error.response["Error"]["Message"])

@@ -7,9 +7,18 @@ import hashlib
 import hmac
 import time
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import cache, lru_cache, reduce
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, parse_qs, quote, urlsplit
+
+SERVED = {
+    "cache-control": "private, no-store",
+    "content-encoding": "identity",
+    "content-language": "zxx",
+    "expires": "Thu, 01 Jan 1970 00:00:00 GMT",
+}
+"""Headers of every download, in place of those that came with the upload: a presigned PUT takes more headers than were
+signed, and S3 stores them. `zxx` is the language tag of what is in no language."""
 
 
 class Credentials(NamedTuple):
@@ -41,7 +50,8 @@ def place_of(s3: Any, bucket: str) -> Place:
 def presigned_get(
     place: Place, credentials: Credentials, key: str, disposition: str, content_type: str, seconds: int, now: int
 ) -> str:
-    """Good for so many seconds from now; the answer will have this Content-Disposition and Content-Type."""
+    """Return a URL that is good for this many seconds from `now`. S3 answers it with this Content-Disposition and
+    Content-Type, and the headers in SERVED."""
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     pen = _pen(credentials, moment[:8], place.scope)
     path = "/" + quote(key, safe="/")
@@ -49,8 +59,9 @@ def presigned_get(
     query = (
         f"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={pen.credential}&X-Amz-Date={moment}"
         f"&X-Amz-Expires={seconds}{pen.token}&X-Amz-SignedHeaders=host"
-        f"&response-content-disposition={quote(disposition, safe='')}"
-        f"&response-content-type={_quoted(content_type)}"
+        f"{_served('cache-control')}&response-content-disposition={quote(disposition, safe='')}"
+        f"{_served('content-encoding')}{_served('content-language')}"
+        f"&response-content-type={_quoted(content_type)}{_served('expires')}"
     )
     request = f"GET\n{place.path}{path}\n{query}\nhost:{place.host}\n\nhost\nUNSIGNED-PAYLOAD"
     return f"{place.url}{path}?{query}&X-Amz-Signature={pen.sign(moment, request)}"
@@ -82,6 +93,11 @@ def presigned_connect(credentials: Credentials, region: str, host: str, user: st
     )
     request = f"GET\n/\n{query}\nhost:{host}\n\nhost\n{hashlib.sha256(b'').hexdigest()}"
     return f"{host}/?{query}&X-Amz-Signature={pen.sign(moment, request)}"
+
+
+@cache
+def _served(header: str) -> str:
+    return f"&response-{header}={quote(SERVED[header], safe='')}"
 
 
 @lru_cache(maxsize=64)

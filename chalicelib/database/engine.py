@@ -75,16 +75,19 @@ def forget() -> None:
 
 @contextmanager
 def transaction() -> "Iterator[Session]":
-    """Commits at its end, or rolls all back. Raises TooCostly when a statement ran out of time, Unavailable when
-    the database cannot be reached or broke off."""
+    """Commit at the end, or roll everything back. Raise TooCostly when a statement ran out of time, Unavailable when
+    the database cannot be reached or the connection was lost. If it was lost during COMMIT, the change may have been
+    made: the message says so."""
     from sqlalchemy.orm import Session
 
     if (around := _enclosing.get()) is not None:
         with around.begin_nested():
             yield around
     else:
-        with _failures(), Session(engine(), expire_on_commit=False) as session, session.begin():
+        with _failures(), Session(engine(), expire_on_commit=False) as session:
             yield session
+            with _unconfirmed():
+                session.commit()
 
 
 @contextmanager
@@ -125,6 +128,21 @@ def _failures() -> Iterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated:
             raise Unavailable("The database broke off; try again.") from error
+        raise
+
+
+@contextmanager
+def _unconfirmed() -> Iterator[None]:
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Unavailable(
+                "The connection to the database was lost before it confirmed the change, which may have been made. Send"
+                " the request again with the same Idempotency-Key; without one, look first whether it was."
+            ) from error
         raise
 
 

@@ -88,10 +88,13 @@ def get_for_change(session: Session, image_id: int) -> Image | None:
     return _locked(session, Image.id == image_id, WITHIN_REACH)
 
 
-def get_restorable_for_change(session: Session, image_id: int, days: int) -> Image | None:
-    """In the bin for no longer than these days, or not in the bin at all."""
-    in_time = Image.deleted_at > func.now() - timedelta(days=days)
-    return _locked(session, Image.id == image_id, or_(WITHIN_REACH, in_time))
+def get_restorable_for_change(session: Session, image_id: int, days: int, owner: str | None) -> Image | None:
+    """Lock and return an image that is not in the bin, or has been there for no longer than these days; with an owner,
+    from the bin only an image that they created."""
+    restorable = Image.deleted_at > func.now() - timedelta(days=days)
+    if owner is not None:
+        restorable &= Image.created_by == owner
+    return _locked(session, Image.id == image_id, or_(WITHIN_REACH, restorable))
 
 
 def by_object_key_for_change(session: Session, object_key: str) -> Image | None:

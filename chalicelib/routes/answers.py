@@ -10,11 +10,17 @@ from chalice.app import Request, Response
 from pydantic_core import to_json
 
 from chalicelib.database.pages import Page
+from chalicelib.errors import InvalidRequest
 from chalicelib.routes.request import parameters
 from chalicelib.routes.shapes.base import Answer, Listing, PageMeta, Paging
 
 MAX_PAGE_BYTES = 2_900_000
 """Lambda carries 6 MB, and the quotes in a body are escaped on the way."""
+
+_TOO_LARGE = (
+    f"these results are more than one answer can hold ({MAX_PAGE_BYTES:,} bytes); give a smaller limit, or leave out"
+    " page and offset and follow the cursor of meta.next_cursor"
+)
 
 AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
 
@@ -65,12 +71,15 @@ class Nothing(Response):
 def listing(
     request: Request, paging: Paging, page: Page[Any], results: Sequence[AnyAnswer], key: Callable[[Any], Any]
 ) -> Listed[AnyAnswer]:
-    """`key` gives the sort key of a row, for the cursor and the link to the next page. A page that Lambda could not
-    carry is cut; its cursor goes on behind the cut."""
+    """Return a page of a list; `key` gives the sort key of a row, for the cursor and the link to the next page. A page
+    that Lambda could not carry is cut, and its cursor continues after the last result. Raise InvalidRequest for such a
+    page by number: the next number would skip what was cut off."""
     meta = PageMeta.of(paging, page, key(page.rows[-1]) if page.has_more else None)
     response = Listed(Listing(results=results, meta=meta), request)
     half = len(results) // 2
     if half and len(response.body.encode()) > MAX_PAGE_BYTES:
+        if paging.by_number:
+            raise InvalidRequest.of("limit", _TOO_LARGE)
         return listing(request, paging, replace(page, rows=page.rows[:half], has_more=True), results[:half], key)
     return response
 

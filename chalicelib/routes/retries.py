@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
 from chalice.app import Request, Response
@@ -14,6 +15,7 @@ from chalice.app import Request, Response
 from chalicelib.database import first_answers
 from chalicelib.database.engine import enclosing
 from chalicelib.errors import (
+    PROBLEM_JSON,
     Failure,
     IdempotencyKeyReused,
     InvalidRequest,
@@ -35,8 +37,9 @@ HEADER = "Idempotency-Key"
 
 
 def once(request: Request, work: Callable[[], Response]) -> Response:
-    """What `work` answers, or once did; without the header, what it answers. It has to do all that it does in
-    `transaction()`. Refusals are kept like other answers, except those that say that it may go better the next time."""
+    """Return what `work` answers, or, for a key that came before, what it answered then. `work` has to do all that it
+    does in `transaction()`. A refusal is kept like any other answer, unless the same key may be sent again: after a
+    failure of ours, to correct the request, or once the missing parts have come."""
     key = _key(request)
     if key is None:
         return work()
@@ -44,7 +47,7 @@ def once(request: Request, work: Callable[[], Response]) -> Response:
         asked = _fingerprint(request)
         if first := _first(session, caller(request).id, key, asked):
             touch(images=first.image_ids, tags=first.tag_ids)
-            return Response(first.body, first.headers, first.status)
+            return Response(_body(first, request), first.headers, first.status)
         response = _answer(request, work)
         answer = response.status_code, dict(response.headers), response.body
         kept = first_answers.Kept(asked, *answer, [*touched().image_ids], [*touched().tag_ids])
@@ -72,9 +75,16 @@ def _answer(request: Request, work: Callable[[], Response]) -> Response:
     try:
         return work()
     except Failure as failure:
-        if failure.status >= 500 or isinstance(failure, UploadIncomplete):
+        if failure.status >= 500 or failure.status == HTTPStatus.BAD_REQUEST or isinstance(failure, UploadIncomplete):
             raise
         return problem(failure, request.context["requestId"])
+
+
+def _body(first: "Kept", request: Request) -> str:
+    """Return the body of the first answer; a problem names the request that it answers, which is this one now."""
+    if first.headers.get("Content-Type") != PROBLEM_JSON:
+        return first.body
+    return json.dumps(json.loads(first.body) | {"request_id": request.context["requestId"]}, ensure_ascii=False)
 
 
 def _fingerprint(request: Request) -> bytes:

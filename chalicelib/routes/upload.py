@@ -59,15 +59,18 @@ def store(request: Request, shot: OneShot | RawOneShot) -> Created[ImageRecord]:
 
 
 @route(upload, "POST /images/{image_id}/upload", "renewUpload", needs=Permission.WRITE, body=UploadRequest)
-def renew(_: Request, wanted: UploadRequest, image_id: ImageId) -> Answered[Upload] | Answered[MultipartUpload]:
+def renew(request: Request, wanted: UploadRequest, image_id: ImageId) -> Answered[Upload] | Answered[MultipartUpload]:
     """Get a fresh upload URL, or the URLs of a multipart upload.
 
-    For an image whose file is not there yet. Above 100 MB, or when asked for, the file goes up in parts: PUT each to
-    its URL, keep the `ETag` of each answer, and finish with `POST /images/{image_id}/upload/complete`. An answer has
-    1,000 parts at most; `next_part` begins the next ones. A multipart upload once begun goes on: asking again gives
-    fresh URLs for the same parts, and the `etag` of those that the storage has already."""
+    For an image whose file is not there yet; it requires `admin` for an image that someone else created. Above 100 MB,
+    or when asked for, the file goes up in parts: PUT each to its URL, keep the `ETag` of each answer, and finish with
+    `POST /images/{image_id}/upload/complete`. An answer has 1,000 parts at most; `next_part` begins the next ones. A
+    multipart upload once begun goes on: asking again gives fresh URLs for the same parts, and the `etag` of those that
+    the storage has already."""
     with transaction() as session:
-        presigned = multipart.renew(session, image_id, multipart=wanted.multipart, first_part=wanted.first_part)
+        presigned = multipart.renew(
+            session, caller(request), image_id, multipart=wanted.multipart, first_part=wanted.first_part
+        )
     if isinstance(presigned, multipart.PresignedParts):
         return Answered(MultipartUpload.of(image_id, presigned))
     return Answered(Upload.of(image_id, presigned))
@@ -77,11 +80,12 @@ def renew(_: Request, wanted: UploadRequest, image_id: ImageId) -> Answered[Uplo
 def complete(request: Request, uploaded: UploadedParts, image_id: ImageId) -> Answered[ImageRecord]:
     """Finish a multipart upload.
 
-    Names every part with the `ETag` that the storage gave for it. Safe to repeat. The image then is `present`; if a
-    `checksum_sha256` was declared it stays `pending` until the file has been read and compared, and becomes `present`,
-    or `rejected`."""
+    Names every part with the `ETag` that the storage gave for it. Safe to repeat. It requires `admin` for an image that
+    someone else created. A file that came by a single PUT meanwhile stays, and the parts are not used. The image then
+    is `present`; if a `checksum_sha256` was declared it stays `pending` until the file has been read and compared, and
+    becomes `present`, or `rejected`."""
     with transaction() as session:
-        image = multipart.complete(session, image_id, uploaded.etags())
+        image = multipart.complete(session, caller(request), image_id, uploaded.etags())
         return Answered(ImageRecord.of(image, caller(request)))
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
+from chalicelib.errors import Forbidden
+
 RESOURCE_SERVER = "tagged-image-manager"
 PERSON_SCOPE = "aws.cognito.signin.user.admin"
 
@@ -35,6 +37,15 @@ class Caller:
 
     def may(self, needed: Permission) -> bool:
         return self.permission >= needed
+
+    def owns(self, created_by: str) -> bool:
+        """Return whether they may do what only the creator of an image, or an admin, may do."""
+        return created_by == self.id or self.may(Permission.ADMIN)
+
+    def check_owns(self, created_by: str) -> None:
+        """Raise Forbidden unless they own what was created by this caller."""
+        if not self.owns(created_by):
+            raise Forbidden("Only an admin may do this to an image that someone else created.")
 
 
 def caller_of(claims: Mapping[str, str], default_role: str) -> Caller:

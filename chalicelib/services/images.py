@@ -13,7 +13,7 @@ from chalicelib.database import images as table
 from chalicelib.database import tags
 from chalicelib.database.images import FoundImage
 from chalicelib.database.tables import Image, Status
-from chalicelib.errors import Forbidden, ImageNotFound, TooManyTags
+from chalicelib.errors import ImageNotFound, TooManyTags
 from chalicelib.services import versions
 from chalicelib.services.callers import Caller, Permission
 from chalicelib.services.limits import MAX_TAGS
@@ -66,19 +66,18 @@ def take_off_tag(session: Session, image_id: int, name: str) -> None:
 
 def delete(session: Session, caller: Caller, image_id: int, if_match: str | None = None) -> None:
     image = _found(image_id, table.get_for_change(session, image_id))
-    _own_or_admin(caller, image)
+    caller.check_owns(image.created_by)
     _check(session, image, if_match)
     image.deleted_at = table.now(session)
     tags.bin_links(session, image.id)
 
 
 def restore(session: Session, caller: Caller, image_id: int) -> Image:
-    """As it was; one that is not in the bin stays as it is. Who may not restore an image does not learn that it is in
-    the bin."""
-    image = _found(image_id, table.get_restorable_for_change(session, image_id, settings().bin_days))
-    if image.deleted_at is not None and not _is_own_or_admin(caller, image):
-        raise ImageNotFound(image_id)
-    _own_or_admin(caller, image)
+    """Return the image as it was before it went to the bin; one that is not in the bin stays as it is. A caller who may
+    not restore an image does not learn that it is in the bin: the query leaves it out."""
+    owner = None if caller.may(Permission.ADMIN) else caller.id
+    image = _found(image_id, table.get_restorable_for_change(session, image_id, settings().bin_days, owner))
+    caller.check_owns(image.created_by)
     tags.restore_links(session, image.id)
     image.deleted_at, image.renewed_at = None, table.now(session)
     table.refresh(session, image)
@@ -88,7 +87,7 @@ def restore(session: Session, caller: Caller, image_id: int) -> Image:
 def download(image: Image | FoundImage, caller: Caller) -> PresignedDownload | None:
     """None as long as, or once, the file is not there. What was refused only its owner and admins get."""
     refused = image.status == Status.REJECTED
-    if image.status == Status.PRESENT or (refused and _is_own_or_admin(caller, image)):
+    if image.status == Status.PRESENT or (refused and caller.owns(image.created_by)):
         return storage.presigned_download(image.object_key, image.filename, image.content_type)
     return None
 
@@ -100,20 +99,22 @@ def preview(image: Image | FoundImage) -> str | None:
 
 
 def etag(image: Image | FoundImage) -> str:
-    """Changes whenever the record does, but for its presigned URLs, which differ in every answer."""
-    state = [
-        image.status,
-        image.filename,
-        image.size,
-        image.checksum_sha256,
+    """Return what changes whenever the record does, except for its presigned URLs, which differ in every answer."""
+    guarded = [
         image.uploaded_at and image.uploaded_at.timestamp(),
+        image.filename,
         [(tag.id, tag.name) for tag in image.tags],
         image.metadata_,
+    ]
+    learnt = [
+        image.status,
+        image.size,
+        image.checksum_sha256,
         image.attributes,
         image.rejection,
         image.has_preview,
     ]
-    return versions.etag(state)
+    return versions.etag(guarded, learnt)
 
 
 def _check(session: Session, image: Image, if_match: str | None) -> None:
@@ -129,15 +130,6 @@ def _replace_tags(session: Session, image: Image, names: Iterable[str]) -> None:
     # Linked before unlinked: an image that keeps a tag throughout is at no time listed as untagged.
     tags.link(session, image.id, wanted - linked)
     tags.unlink(session, image.id, linked - wanted)
-
-
-def _own_or_admin(caller: Caller, image: Image) -> None:
-    if not _is_own_or_admin(caller, image):
-        raise Forbidden("Only an admin may do this to an image that someone else created.")
-
-
-def _is_own_or_admin(caller: Caller, image: Image | FoundImage) -> bool:
-    return image.created_by == caller.id or caller.may(Permission.ADMIN)
 
 
 def _found(image_id: int, image: AnyImage | None) -> AnyImage:

@@ -10,6 +10,7 @@ from chalicelib.database import images as table
 from chalicelib.database.tables import Image
 from chalicelib.errors import ImageAlreadyPresent, ImageNotFound, InvalidRequest, UploadIncomplete
 from chalicelib.services import uploads, verification
+from chalicelib.services.callers import Caller
 from chalicelib.services.limits import MAX_PARTS
 
 ABOVE_BYTES = 100_000_000
@@ -34,8 +35,10 @@ class PresignedParts:
     expires_timestamp: int
 
 
-def renew(session: Session, image_id: int, *, multipart: bool, first_part: int = 1) -> PresignedUpload | PresignedParts:
-    image = _for_change(session, image_id)
+def renew(
+    session: Session, caller: Caller, image_id: int, *, multipart: bool, first_part: int = 1
+) -> PresignedUpload | PresignedParts:
+    image = _for_change(session, caller, image_id)
     if image.uploaded_at is not None:
         raise ImageAlreadyPresent(image_id)
     image.renewed_at = table.now(session)
@@ -46,9 +49,9 @@ def renew(session: Session, image_id: int, *, multipart: bool, first_part: int =
     return _page(image, sizes, first_part) if in_parts else uploads.presigned(image)
 
 
-def complete(session: Session, image_id: int, etags: dict[int, str]) -> Image:
-    """Safe to repeat."""
-    image = _for_change(session, image_id)
+def complete(session: Session, caller: Caller, image_id: int, etags: dict[int, str]) -> Image:
+    """Make one file of the parts, unless the image has a file already. Safe to repeat."""
+    image = _for_change(session, caller, image_id)
     if image.uploaded_at is None:
         _put_together(session, image, etags)
     table.refresh(session, image)
@@ -101,8 +104,9 @@ def _put_together(session: Session, image: Image, etags: dict[int, str]) -> None
         uploads.settle(session, image, stored)
 
 
-def _for_change(session: Session, image_id: int) -> Image:
+def _for_change(session: Session, caller: Caller, image_id: int) -> Image:
     image = table.get_for_change(session, image_id)
     if image is None:
         raise ImageNotFound(image_id)
+    caller.check_owns(image.created_by)
     return image

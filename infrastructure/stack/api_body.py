@@ -51,6 +51,7 @@ def _answer(status: int, slug: str, title: str, detail: str) -> dict[str, Any]:
     headers = {
         "Content-Type": "'application/problem+json'",
         "X-Request-Id": "context.requestId",
+        "Cache-Control": f"'{resources.CACHE_CONTROL}'",
         **{name: f"'{value}'" for name, value in cors_headers().items()},
         **_MORE_HEADERS.get(status, {}),
     }

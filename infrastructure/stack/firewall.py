@@ -114,7 +114,11 @@ def _rate(priority: int, name: str, **counted: Any) -> CfnWebACL.RuleProperty:
         custom_response_body_key=_TOO_MANY,
         response_headers=[
             CfnWebACL.CustomHTTPHeaderProperty(name=name, value=value)
-            for name, value in ({"Retry-After": str(resources.RATE_SECONDS)} | cors_headers()).items()
+            for name, value in {
+                "Retry-After": str(resources.RATE_SECONDS),
+                "Cache-Control": resources.CACHE_CONTROL,
+                **cors_headers(),
+            }.items()
         ],
     )
     return CfnWebACL.RuleProperty(

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Aws, Duration, RemovalPolicy, aws_kms, aws_lambda, aws_s3
+from aws_cdk import Aws, Duration, RemovalPolicy, Tags, aws_kms, aws_lambda, aws_s3
 from aws_cdk.aws_s3 import CfnBucket
 from constructs import Construct
 
@@ -38,7 +38,7 @@ class ImageBucket:
             minimum_tls_version=1.2,
             versioned=True,
             object_ownership=aws_s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            server_access_logs_bucket=_access_logs(scope, stage),
+            server_access_logs_bucket=_storage_log(scope, stage),
             server_access_logs_prefix="images/",
             lifecycle_rules=[_lifecycle()],
             removal_policy=RemovalPolicy.RETAIN if stage.kept else RemovalPolicy.DESTROY,
@@ -90,9 +90,14 @@ def _images_only() -> CfnBucket.NotificationFilterProperty:
     return CfnBucket.NotificationFilterProperty(s3_key=CfnBucket.S3KeyFilterProperty(rules=[rule]))
 
 
-def _access_logs(scope: Construct, stage: Stage) -> aws_s3.Bucket:
-    """S3 writes its logs only to a bucket that it encrypts by its own key."""
-    return aws_s3.Bucket(
+STORAGE_LOG_DAYS = 7
+"""The lines name files, and so patients perhaps: long enough to look into an incident."""
+
+
+def _storage_log(scope: Construct, stage: Stage) -> aws_s3.Bucket:
+    """Return the bucket for S3's server access log, which holds patient data like the images: the URL of each download
+    carries the filename. S3 writes its logs only to a bucket that it encrypts by its own key."""
+    bucket = aws_s3.Bucket(
         scope,
         "BucketLogs",
         encryption=aws_s3.BucketEncryption.S3_MANAGED,
@@ -103,13 +108,15 @@ def _access_logs(scope: Construct, stage: Stage) -> aws_s3.Bucket:
         object_ownership=aws_s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         lifecycle_rules=[
             aws_s3.LifecycleRule(
-                expiration=Duration.days(stage.log_days),
+                expiration=Duration.days(STORAGE_LOG_DAYS),
                 noncurrent_version_expiration=Duration.days(1),
                 abort_incomplete_multipart_upload_after=Duration.days(1),
             )
         ],
         removal_policy=RemovalPolicy.RETAIN if stage.kept else RemovalPolicy.DESTROY,
     )
+    Tags.of(bucket).add("holds", "patient-data")
+    return bucket
 
 
 def _lifecycle() -> aws_s3.LifecycleRule:

@@ -156,3 +156,14 @@ def test_a_viewer_sees_the_preview_of_what_others_uploaded(client_as: Any, edito
     image_id = inspected(editor, uploaded(editor, bundled("MR_small_RLE.dcm"))["id"])["id"]
 
     assert storage().get(got(client_as(user), f"/images/{image_id}")["preview_url"]).status_code == 200
+
+
+def test_the_inspection_stops_no_change_of_who_read_the_image_before(editor: Client) -> None:
+    path = f"/images/{one_shot(editor, bundled('MR_small.dcm'))['id']}"
+    read = editor.get(path).headers["ETag"]
+    inspected(editor, int(path.rpartition("/")[2]))
+
+    response = editor.put(path, json={"metadata": {"seen": True}}, headers={"If-Match": read})
+
+    assert response.status_code == 200
+    assert response.json()["attributes"]["Modality"] == "MR"

@@ -186,9 +186,12 @@ def test_up_to_ten_thousand_rows_may_be_skipped(editor: Client, path: str, good:
     assert editor.get(path, params=good).status_code == 200
 
 
-@pytest.mark.parametrize("bad", [{"page": 101}, {"page": 1001, "limit": 10}, {"page": "9" * 18}], ids=str)
+@pytest.mark.parametrize(
+    "bad", [{"page": 101}, {"page": 1001, "limit": 10}, {"page": "9" * 18}, {"offset": 10_001}, {"offset": "9" * 18}]
+)
 def test_a_page_past_the_bound_is_told_to_use_the_cursor(editor: Client, path: str, bad: Record) -> None:
-    assert_problem(editor.get(path, params=bad), 400, field="page", saying="cursor")
+    (name, *_) = bad
+    assert_problem(editor.get(path, params=bad), 400, field=name, saying="cursor of meta.next_cursor")
 
 
 @pytest.mark.parametrize(

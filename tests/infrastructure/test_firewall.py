@@ -77,6 +77,7 @@ def test_who_asks_too_often_is_told_so_and_when_to_come_again(
     assert json.loads(body["Content"])["type"].endswith("/too-many-requests")
     headers = {header["Name"]: header["Value"] for header in answer["ResponseHeaders"]}
     assert headers["Retry-After"] == str(counted["EvaluationWindowSec"])
+    assert headers["Cache-Control"] == "no-store"
     assert headers["Access-Control-Allow-Origin"] == STAGES[stage].origins[0]
     assert "Retry-After" in headers["Access-Control-Expose-Headers"]
 

@@ -156,6 +156,7 @@ def test_every_answer_of_the_gateway_itself_is_a_problem(dev: Template) -> None:
         assert set(problem) == {"type", "title", "status", "detail", "request_id"}, kind
         assert str(problem["status"]) == one["statusCode"], kind
         assert headers["Content-Type"] == "'application/problem+json'", kind
+        assert headers["Cache-Control"] == "'no-store'", kind
         assert "Access-Control-Allow-Origin" in headers, kind
         assert ("WWW-Authenticate" in headers) == (one["statusCode"] == "401"), kind
 
@@ -486,6 +487,21 @@ def test_unfinished_uploads_and_old_versions_are_swept_away(dev: Template) -> No
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 30}
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
     assert "LoggingConfiguration" in images
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_the_storages_own_log_which_names_files_is_kept_for_seven_days_and_read_by_no_function(
+    stage: str, template_of: Callable[[str], Template]
+) -> None:
+    template = template_of(stage)
+    (name, log), *others = [item for item in template.of_type("AWS::S3::Bucket").items() if "BucketName" not in item[1]]
+    (rule,) = log["LifecycleConfiguration"]["Rules"]
+
+    assert others == []
+    assert (rule["ExpirationInDays"], rule["NoncurrentVersionExpiration"]) == (7, {"NoncurrentDays": 1})
+    assert {"Key": "holds", "Value": "patient-data"} in log["Tags"]
+    assert set(log["PublicAccessBlockConfiguration"].values()) == {True}
+    assert not [one for function in template.functions() for one in template.statements(function) if name in str(one)]
 
 
 def test_snapshots_are_for_the_api_function_where_the_stage_wants_them(dev: Template, prod: Template) -> None:

@@ -304,7 +304,7 @@ def test_a_rejected_image_stays_so_whatever_the_storage_tells_again(committed: E
 
     events.take_in([created(key, "0B")])
     with Session(committed) as session, session.begin():
-        multipart.complete(session, row(committed, key).id, {})
+        multipart.complete(session, EDITOR, row(committed, key).id, {})
 
     assert row(committed, key).status == "rejected"
 

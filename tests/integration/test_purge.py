@@ -21,7 +21,7 @@ from chalicelib.errors import ImageNotFound
 from chalicelib.events import purge, reconciliation
 from chalicelib.services import images, multipart, purging
 from chalicelib.services.multipart import PresignedParts
-from tests.builders import ADMIN, an_image
+from tests.builders import ADMIN, EDITOR, an_image
 from tests.conftest import eventually
 from tests.integration.metrics import counted
 from tests.integration.test_races import waiting
@@ -185,7 +185,7 @@ def test_an_image_that_is_being_purged_can_no_longer_be_restored(
 
 def begun(engine: Engine, image_id: int) -> str:
     with Session(engine) as session, session.begin():
-        assert isinstance(multipart.renew(session, image_id, multipart=True), PresignedParts)
+        assert isinstance(multipart.renew(session, EDITOR, image_id, multipart=True), PresignedParts)
         upload_id = session.get_one(Image, image_id).multipart_upload_id
     assert upload_id is not None
     return upload_id
@@ -248,7 +248,7 @@ def test_an_upload_that_nobody_goes_on_with_goes_to_the_bin_and_can_be_taken_up_
     with Session(committed) as session, session.begin():
         image = images.restore(session, ADMIN, image_id)
         assert (image.status, [tag.name for tag in image.tags]) == ("missing", ["ct"])
-        multipart.renew(session, image_id, multipart=False)
+        multipart.renew(session, EDITOR, image_id, multipart=False)
     assert done(purge.purge()) == NOTHING
     storage.put(key, DATA, "application/dicom")
     assert reconciliation.reconcile() == {"present": 1}

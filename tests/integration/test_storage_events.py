@@ -174,7 +174,7 @@ def test_an_image_that_cannot_be_looked_at_holds_up_no_other(
 def test_a_multipart_upload_that_was_swept_away_begins_anew(committed: Engine, image_id: int, key: str) -> None:
     def renewed() -> str | None:
         with Session(committed) as session, session.begin():
-            multipart.renew(session, image_id, multipart=True)
+            multipart.renew(session, EDITOR, image_id, multipart=True)
             return session.get_one(Image, image_id).multipart_upload_id
 
     first = renewed()
@@ -188,17 +188,17 @@ def test_completing_a_multipart_upload_again_after_a_lost_answer_is_fine(
     committed: Engine, image_id: int, key: str
 ) -> None:
     with Session(committed) as session, session.begin():
-        presigned = multipart.renew(session, image_id, multipart=True)
+        presigned = multipart.renew(session, EDITOR, image_id, multipart=True)
     assert isinstance(presigned, PresignedParts)
     etag = httpx.put(presigned.parts[0].url, content=DATA).headers["ETag"]
 
     with Session(committed) as session:
         session.begin()
-        multipart.complete(session, image_id, {1: etag})
+        multipart.complete(session, EDITOR, image_id, {1: etag})
         session.rollback()
     for _ in range(2):
         with Session(committed) as session, session.begin():
-            assert multipart.complete(session, image_id, {1: etag}).status == "present"
+            assert multipart.complete(session, EDITOR, image_id, {1: etag}).status == "present"
 
 
 def test_a_key_that_needs_quoting_is_read_as_s3_writes_it(committed: Engine) -> None:

@@ -21,7 +21,7 @@ from chalicelib.events import storage as events
 from chalicelib.events.storage import RecordsFailedError
 from chalicelib.services import multipart, verification
 from chalicelib.services.multipart import PresignedParts
-from tests.builders import an_image
+from tests.builders import EDITOR, an_image
 
 DATA = b"DICM"
 RIGHT, WRONG = sha256(DATA).hexdigest(), sha256(b"OTHR").hexdigest()
@@ -37,11 +37,11 @@ def put_together(engine: Engine, key: str, checksum: str | None = RIGHT, data: b
     with Session(engine) as session, session.begin():
         image_id = an_image(session, object_key=key, checksum_sha256=checksum, size=len(data)).id
     with Session(engine) as session, session.begin():
-        presigned = multipart.renew(session, image_id, multipart=True)
+        presigned = multipart.renew(session, EDITOR, image_id, multipart=True)
         assert isinstance(presigned, PresignedParts)
     etag = httpx.put(presigned.parts[0].url, content=data).headers["ETag"]
     with Session(engine) as session, session.begin():
-        multipart.complete(session, image_id, {1: etag})
+        multipart.complete(session, EDITOR, image_id, {1: etag})
     return image_id
 
 
@@ -96,14 +96,14 @@ def test_parts_that_make_another_size_than_declared_are_not_put_together(committ
     with Session(committed) as session, session.begin():
         image_id = an_image(session, object_key=key, size=4).id
     with Session(committed) as session, session.begin():
-        presigned = multipart.renew(session, image_id, multipart=True)
+        presigned = multipart.renew(session, EDITOR, image_id, multipart=True)
         assert isinstance(presigned, PresignedParts)
     etag = httpx.put(presigned.parts[0].url, content=DATA).headers["ETag"]
     with Session(committed) as session, session.begin():
         session.get_one(Image, image_id).size = 5
 
     with Session(committed) as session, pytest.raises(UploadIncomplete):
-        multipart.complete(session, image_id, {1: etag})
+        multipart.complete(session, EDITOR, image_id, {1: etag})
 
 
 def test_an_object_of_another_size_than_declared_is_rejected(committed: Engine, key: str) -> None:

@@ -58,7 +58,14 @@ def frozen(now: int) -> Iterator[None]:
 
 def the_sdks(s3: Any, key: str, filename: str, seconds: int, now: int) -> str:
     disposition = storage.content_disposition(filename)
-    as_what = {"ResponseContentDisposition": disposition, "ResponseContentType": "application/dicom"}
+    as_what = {
+        "ResponseCacheControl": "private, no-store",
+        "ResponseContentDisposition": disposition,
+        "ResponseContentEncoding": "identity",
+        "ResponseContentLanguage": "zxx",
+        "ResponseContentType": "application/dicom",
+        "ResponseExpires": datetime.fromtimestamp(0, UTC),
+    }
     parameters = {"Bucket": BUCKET, "Key": key, **as_what}
     with frozen(now):
         url: str = s3.generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds)

@@ -16,6 +16,7 @@ from chalicelib.database.ranges import AttributeRange
 from chalicelib.database.search import rows
 from chalicelib.database.search.conditions import TAGS, Impossible, Question, resolve
 from chalicelib.database.search.criteria import Criteria
+from chalicelib.database.search.deadline import Deadline
 from chalicelib.database.search.plan import Plan, choose
 from chalicelib.errors import TooCostly
 
@@ -24,11 +25,12 @@ __all__ = ["AttributeRange", "Criteria", "FoundImage", "explain", "find"]
 
 def find(session: Session, criteria: Criteria, window: Window) -> Page[FoundImage]:
     """Newest first, with their tags; images in the bin are never among them. Wants a session of `reading`.
-    Raises TooCostly."""
-    question = _resolved(session, criteria)
+    Raises TooCostly when looking up what it names and finding the page take too long together."""
+    deadline = Deadline.of_a_search()
+    question = _resolved(session, criteria, deadline)
     if isinstance(question, Impossible):
         return Page([], False, 0 if window.total else None)
-    found = _fetched(session, question, window)
+    found = _fetched(session, question, window, deadline)
     page = Page(found[: window.limit], len(found) > window.limit, None)
     return _counted(session, question, window, page) if window.total else page
 
@@ -59,18 +61,18 @@ def _counted(session: Session, question: Question, window: Window, page: Page[Fo
     return replace(page, total=min(count, TOTAL_LIMIT), total_is_exact=count <= TOTAL_LIMIT)
 
 
-def _resolved(session: Session, criteria: Criteria) -> Question | Impossible:
+def _resolved(session: Session, criteria: Criteria, deadline: Deadline) -> Question | Impossible:
     try:
-        return resolve(session, criteria)
+        return resolve(session, criteria, deadline)
     except OperationalError as error:
         if timed_out(error) and criteria.match_tags:
             raise _too_many_tags() from error
         raise
 
 
-def _fetched(session: Session, question: Question, window: Window) -> list[FoundImage]:
+def _fetched(session: Session, question: Question, window: Window, deadline: Deadline) -> list[FoundImage]:
     try:
-        return rows.fetch(session, _behind(question, window), window.limit + 1, window.offset)
+        return rows.fetch(session, _behind(question, window), window.limit + 1, window.offset, deadline)
     except OperationalError as error:
         if timed_out(error):
             raise _too_broad(question) from error

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from chalicelib.database.search.criteria import Criteria
+from chalicelib.database.search.deadline import Deadline
 from chalicelib.database.search.lookup import (
     ANYTHING,
     FEW_TAGS,
@@ -110,8 +111,8 @@ class Impossible(NamedTuple):
 Looked = Mapping[tuple[str, str], Found]
 
 
-def resolve(session: Session, criteria: Criteria) -> Question | Impossible:
-    found = look_up(session, criteria)
+def resolve(session: Session, criteria: Criteria, deadline: Deadline | None = None) -> Question | Impossible:
+    found = look_up(session, criteria, deadline)
     listed = _listed(found.get(("images", ""), NOTHING))
     kinds = (
         _tag_conditions(criteria, found, listed),

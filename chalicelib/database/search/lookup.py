@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
-from chalicelib.config import settings
 from chalicelib.database import ranges
 from chalicelib.database.search import pairs
 from chalicelib.database.search.criteria import Criteria
+from chalicelib.database.search.deadline import Deadline
 from chalicelib.database.search.pairs import RowCondition, row_conditions
 from chalicelib.database.tags import like
 
@@ -123,7 +123,7 @@ _IMAGES = """
     FROM pg_class WHERE oid = 'images'::regclass"""
 
 
-def look_up(session: Session, criteria: Criteria) -> Mapping[tuple[str, str], Found]:
+def look_up(session: Session, criteria: Criteria, deadline: Deadline | None = None) -> Mapping[tuple[str, str], Found]:
     """By kind and name: `tag` and its name, `tag_id`, `pattern` and its number, `attribute` and its name if its keyword
     is indexed, `created_by`, `untagged`, `purged` (tags that were deleted, whose links are still there), `packed`
     (images that have changed since they were, and where packed images end), `share` and the name of a row condition (in
@@ -131,17 +131,19 @@ def look_up(session: Session, criteria: Criteria) -> Mapping[tuple[str, str], Fo
     branches = list(_branches(criteria))
     if not branches:
         return {}
-    found = _asked(session, criteria, [*branches, _IMAGES])
+    deadline = deadline or Deadline.of_a_search()
+    found = _asked(session, criteria, [*branches, _IMAGES], deadline)
     unknown = [
         each for each in row_conditions(criteria) if not {("attribute", each.name), ("share", each.name)} & found.keys()
     ]
-    return found | _asked(session, criteria, [_share(each) for each in unknown]) if unknown else found
+    return found | _asked(session, criteria, [_share(each) for each in unknown], deadline) if unknown else found
 
 
-def _asked(session: Session, criteria: Criteria, branches: list[str]) -> dict[tuple[str, str], Found]:
+def _asked(
+    session: Session, criteria: Criteria, branches: list[str], deadline: Deadline
+) -> dict[tuple[str, str], Found]:
     parameters: dict[str, Any] = {**texts(criteria), **pairs.of_the_index(criteria), "names": _names(criteria)}
-    statement = f"SET LOCAL statement_timeout = {settings().search_timeout_seconds * 1000}; "
-    rows = session.connection().exec_driver_sql(statement + " UNION ALL ".join(branches), parameters)
+    rows = session.connection().exec_driver_sql(deadline.limit() + " UNION ALL ".join(branches), parameters)
     return {(kind, name): Found(*rest) for kind, name, *rest in rows}
 
 

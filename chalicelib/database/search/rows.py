@@ -1,6 +1,5 @@
 """Runs the forms: for a page of images, or to count them."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +13,13 @@ from chalicelib.database.engine import timed_out
 from chalicelib.database.images import FoundImage
 from chalicelib.database.search import forms
 from chalicelib.database.search.conditions import Question
+from chalicelib.database.search.deadline import Deadline
 from chalicelib.database.search.plan import Plan, choose
 
 COUNT = "SELECT count(*) FROM ({ids}) c"
 
 
-def fetch(session: Session, question: Question, limit: int, offset: int) -> list[FoundImage]:
+def fetch(session: Session, question: Question, limit: int, offset: int, deadline: Deadline) -> list[FoundImage]:
     """Raises QueryCanceled, wrapped by SQLAlchemy, when that takes too long in all."""
 
     def sql(plan: Plan) -> str:
@@ -28,7 +28,7 @@ def fetch(session: Session, question: Question, limit: int, offset: int) -> list
     def is_full(rows: Sequence[Any]) -> bool:
         return len(rows) == limit
 
-    run = _Run(session, question, time.monotonic() + settings().search_timeout_seconds)
+    run = _Run(session, question, deadline)
     rows = run.within_budget(choose(question, limit + offset), sql, is_full)
     return [FoundImage.of(*row) for row in rows]
 
@@ -42,7 +42,7 @@ def count(session: Session, question: Question, limit: int) -> int | None:
     def is_full(rows: Sequence[Any]) -> bool:
         return bool(rows[0][0] == limit)
 
-    run = _Run(session, question, time.monotonic() + settings().count_timeout_milliseconds / 1000)
+    run = _Run(session, question, Deadline.within(settings().count_timeout_milliseconds / 1000))
     try:
         rows = run.within_budget(choose(question, limit), sql, is_full)
     except OperationalError as error:
@@ -57,8 +57,8 @@ def count(session: Session, question: Question, limit: int) -> int | None:
 class _Run:
     session: Session
     question: Question
-    deadline: float
-    """Of all its statements, on the clock of time.monotonic()."""
+    deadline: Deadline
+    """Of all its statements."""
 
     def within_budget(
         self, plan: Plan, sql: Callable[[Plan], str], is_full: Callable[[Sequence[Any]], bool]
@@ -72,7 +72,5 @@ class _Run:
         return self._execute(plan.complete, sql(plan.complete))
 
     def _execute(self, plan: Plan, sql: str) -> Sequence[Any]:
-        # Several statements in one message: one round trip, and one transaction, in which SET LOCAL holds.
-        left = max(1, round((self.deadline - time.monotonic()) * 1000))
-        prefix = f"SET LOCAL statement_timeout = {left}; {forms.settings(plan)}"
+        prefix = self.deadline.limit() + forms.settings(plan)
         return self.session.connection().exec_driver_sql(prefix + sql, dict(self.question.texts)).fetchall()

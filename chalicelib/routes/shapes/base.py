@@ -66,8 +66,12 @@ class Paging(Query):
     offset: (
         Annotated[
             Number,
-            Field(ge=0, le=MAX_OFFSET),
-            says("How many to pass over. Not beside `page` or `cursor`.", 0),
+            Field(ge=0),
+            says(
+                f"Number of results to skip, at most {MAX_OFFSET:,}. Not beside `page` or `cursor`.",
+                0,
+                maximum=MAX_OFFSET,
+            ),
         ]
         | None
     ) = None
@@ -80,7 +84,14 @@ class Paging(Query):
             raise refused("cursor" if self.cursor is not None else "offset", "give only one of page, offset and cursor")
         if (self.page or 0) * self.limit > MAX_OFFSET:
             raise refused("page", f"page * limit is at most {MAX_OFFSET}; go on with the cursor of meta.next_cursor")
+        if (self.offset or 0) > MAX_OFFSET:
+            raise refused("offset", f"must be at most {MAX_OFFSET}; go on with the cursor of meta.next_cursor")
         return self
+
+    @property
+    def by_number(self) -> bool:
+        """Whether the next page begins where the client counts to, not where this one ends."""
+        return self.page is not None or self.offset is not None
 
     def window(self, key: type) -> Window:
         """`key` is the type of the list's sort key, which the cursor holds."""

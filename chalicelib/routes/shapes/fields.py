@@ -35,7 +35,8 @@ Pattern = Annotated[
     AfterValidator(text.pattern),
     says(
         "A pattern for tag names: ignores case; `%` stands for any characters, everything else (`_` too) for itself,"
-        r" `\%` for a percent sign. Without `%` it is the whole name, ignoring case.",
+        r" `\%` for a percent sign, so that no pattern can have any characters after a backslash. Without `%` it is the"
+        " whole name, ignoring case.",
         "chest%",
         minLength=1,
         maxLength=MAX_TAG_LENGTH,

@@ -71,7 +71,8 @@ class SearchQuery(BrowseQuery):
         dict[MetadataKey, MetadataValue],
         says(
             "Equality with an entry of the image's metadata, each as a parameter `metadata.<key>`: `metadata.ward=B2`."
-            " Numbers, booleans and null are written as in JSON.",
+            " Numbers, booleans and null are written as in JSON. At most 20 conditions on metadata and attributes in"
+            " all.",
             {"metadata.ward": "B2"},
             **{"x-propertyNames": {"pattern": METADATA_PARAMETER}},
         ),
@@ -83,7 +84,8 @@ class SearchQuery(BrowseQuery):
             " `attributes.Modality=CT`; of an attribute with several values, one of them. Ranges,"
             " inclusive, by a name that ends in `>` or `<` (percent-encoded `%3E`, `%3C`): `attributes.Rows>=512`,"
             " `attributes.StudyDate<=2020-05`. A bound is a number, or a date: a year, a month or a day. An attribute"
-            " that is a date without day or month is within a range if one of its days is.",
+            " that is a date without day or month is within a range if one of its days is. At most 20 conditions on"
+            " metadata and attributes in all.",
             {"attributes.Modality": "CT", "attributes.Rows>": "512"},
             **{"x-propertyNames": {"pattern": ATTRIBUTE_PARAMETER}},
         ),

@@ -1,0 +1,56 @@
+"""A line to PostgreSQL that breaks during a COMMIT: the change is made, and its answer reaches no client."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from sqlalchemy import URL
+
+
+class Line:
+    """Forwards connections to the database at `url`; breaks the next one that commits, once `breaks` is set."""
+
+    def __init__(self, url: URL) -> None:
+        self._upstream = (url.host or "", url.port or 5432)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = url.set(host="127.0.0.1", port=self._listener.getsockname()[1])
+        self.breaks = threading.Event()
+        self.broken = 0
+
+    @contextmanager
+    def open(self) -> Iterator["Line"]:
+        threading.Thread(target=self._accept, daemon=True).start()
+        yield self
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._carry, args=[client], daemon=True).start()
+
+    def _carry(self, client: socket.socket) -> None:
+        with suppress(OSError), client, socket.create_connection(self._upstream) as server:
+            threading.Thread(target=_copy, args=[server, client], daemon=True).start()
+            while said := client.recv(65536):
+                if b"COMMIT" in said and self.breaks.is_set():
+                    self._break(client, server, said)
+                    return
+                server.sendall(said)
+            server.shutdown(socket.SHUT_RDWR)
+
+    def _break(self, client: socket.socket, server: socket.socket, commit: bytes) -> None:
+        """First towards the client, so that the answer has nowhere to go."""
+        self.breaks.clear()
+        self.broken += 1
+        client.shutdown(socket.SHUT_RDWR)
+        server.sendall(commit)
+        server.shutdown(socket.SHUT_WR)
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while said := source.recv(65536):
+            target.sendall(said)
+        target.shutdown(socket.SHUT_RDWR)

@@ -74,6 +74,8 @@ def removed(session: Session, seconds: int) -> Sequence[str]:
 
 def remove_some(session: Session, keyword: str, most: int) -> bool:
     """Whether there may be more of it; else the keyword is gone, or will be when nobody is just indexing by it."""
+    if session.scalars(_REMOVE_FAILURES, {"keyword": keyword, "most": most}).all():
+        return True
     links, tags = session.execute(_REMOVE_LINKS, {"keyword": keyword, "most": most}).one()
     if tags:
         return bool(links or session.scalars(_REMOVE_TAGS, {"keyword": keyword, "most": most}).all())
@@ -135,6 +137,15 @@ _HOLD = text("SELECT id FROM images WHERE id = ANY (:image_ids) ORDER BY id FOR 
 _INDEX = text("SELECT index_attributes(CAST(:image_ids AS bigint[]), CAST(:keywords AS text[]))")
 
 _NOTE = text("UPDATE indexed_attributes SET position = :position WHERE keyword = ANY (:keywords)")
+
+_REMOVE_FAILURES = text(
+    """
+    DELETE FROM attribute_failures WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM attribute_failures WHERE keyword = :keyword ORDER BY image_id LIMIT :most
+        FOR UPDATE SKIP LOCKED
+    )) RETURNING image_id
+    """
+)
 
 _REMOVE_LINKS = text(
     """

@@ -2,9 +2,9 @@
 
     .venv/bin/python benchmarks/maintenance.py --images 20000 200000 1000000
 
-Fills a database of its own for each size (see filling.py), gives the schedules something of everything to do, lets them
-run, and prints for each database function that they call the most buffers (of 8 KiB, read or found in memory) that it
-asked for in one transaction: what triggers and foreign keys ask for included. Each column should be like the one before.
+For each size it fills a database of its own (see filling.py), makes the same amount of every kind of work, lets run
+what runs by the clock, and prints for each database function the most buffers (8 KiB, read or found in memory) that it
+asked for in one transaction, what triggers and foreign keys ask for included. Each column should be like the one before.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import ast
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks import filling, server
 from chalicelib.config import settings
 from chalicelib.database import engine as engine_module
-from chalicelib.database import images, inspections, migrations, retention, scans, tags
+from chalicelib.database import images, inspections, migrations, packing, retention, scans, tags
 from chalicelib.database.engine import chunk_transaction
 from chalicelib.events import housekeeping, indexing, purge, reconciliation
 
@@ -55,9 +55,9 @@ def _called(tree: ast.Module) -> Iterator[str]:
         for alias in node.names
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
-            if node.attr.islower():
-                yield f"{modules[node.value.id]}.{node.attr}"
+        match node:
+            case ast.Attribute(value=ast.Name(id=module), attr=name) if module in modules and name.islower():
+                yield f"{modules[module]}.{name}"
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def recorded() -> Iterator[Counter[str]]:
         most.update({name: max(0, number - most[name]) for name, number in current.items()})
         current.clear()
 
-    listeners = [
+    listeners: list[tuple[str, Callable[..., None]]] = [
         ("before_cursor_execute", begin),
         ("after_cursor_execute", end),
         ("commit", close),
@@ -115,8 +115,8 @@ def _function(frame: FrameType | None) -> str | None:
 
 def run() -> None:
     """Lets everything run that runs by the clock, as far as the database is concerned: the storage is left alone."""
-    for module in (purge, reconciliation):
-        module.SECONDS_A_STEP = 0  # what is to be done is looked for, and then there is no time to do it
+    # What is to be done is looked for, and then there is no time to do it.
+    purge.SECONDS_A_STEP = reconciliation.SECONDS_A_STEP = 0
     housekeeping.tidy()
     purge.purge()
     reconciliation.reconcile()
@@ -129,7 +129,7 @@ def _one_image(session: Any) -> Any:
     return scans.waiting(session, 2**63 - 1, 1)[0]
 
 
-_ACTS = (
+_ACTS: tuple[Callable[[Any], object], ...] = (
     lambda session: scans.known_objects(session, "", None, 5000),
     lambda session: scans.is_known(session, _one_image(session).object_key),
     lambda session: inspections.overdue(session, 0, 1000),
@@ -139,7 +139,7 @@ _ACTS = (
     lambda session: retention.lock_quiet(session, _one_image(session).id, 0),
     lambda session: tags.bin_links(session, _one_image(session).id),
     lambda session: retention.remove(session, _one_image(session).id),
-    lambda session: images.now(session),
+    images.now,
 )
 """What is done to one image at a time, with the storage."""
 
@@ -159,8 +159,10 @@ _WORK = """
     UPDATE tags SET deleted_at = now() WHERE id = %(tag_id)s;
     INSERT INTO tags (name, folded) VALUES ('newly popular', 'newly popular');
     INSERT INTO image_tags SELECT i.id, t.id FROM images i JOIN tags t ON t.name = 'newly popular'
-        WHERE i.deleted_at IS NULL AND (i.id >> 12) %% 10 = 0;
-    INSERT INTO tag_count_changes SELECT id, 0 FROM (SELECT id FROM tags ORDER BY id LIMIT 2000) t, generate_series(1, 30);
+        WHERE i.deleted_at IS NULL AND (i.id >> 12) %% 5 = 0;
+    DELETE FROM packed_blocks WHERE first_id = (SELECT max(first_id) FROM packed_blocks);
+    INSERT INTO tag_count_changes
+        SELECT id, 0 FROM (SELECT id FROM tags ORDER BY id LIMIT 2000) t, generate_series(1, 30);
     INSERT INTO tag_count_changes SELECT -1, 0 FROM generate_series(1, 100);
     INSERT INTO hidden_tag_count_changes
         SELECT id, 0 FROM (SELECT id FROM hidden_tags ORDER BY id LIMIT 1000) t, generate_series(1, 60);
@@ -197,8 +199,11 @@ KEYWORDS = ("Modality", "BodyPartExamined", "Manufacturer", "Rows", "StudyDate",
 """Indexed from the start; then the fifth is given up, and another takes its place."""
 GIVEN_UP, ADDED = KEYWORDS[4], "ImageType"
 
-SMALLER_CHUNKS = ((housekeeping, "TAGS_LOOKED_AT", 2000), (reconciliation, "PENDING_COUNTED", 1000))
-"""Where a chunk of the product's size would hold all of a small collection."""
+SMALLER = (
+    *((housekeeping, "TAGS_LOOKED_AT", 2000), (reconciliation, "PENDING_COUNTED", 1000)),
+    *((packing, "LEAST_IMAGES", 1000), (packing, "LEAST_SHARE", 0.05)),
+)
+"""What of the product's own size would be all of a small collection, or nothing of it."""
 
 
 def main() -> None:
@@ -213,13 +218,13 @@ def main() -> None:
 def _measured(size: int) -> tuple[int, Counter[str]]:
     with server.named_or_own(None) as dsn:
         use(dsn, KEYWORDS)
+        for module, name, value in SMALLER:
+            setattr(module, name, value)
         migrations.upgrade()
         filling.complete(dsn, size, empty=True)
+        indexing.IMAGES_A_CHUNK, housekeeping.TAGS_LOOKED_AT = 2000, 2000
         give_work(dsn, GIVEN_UP, ADDED)
         use(dsn, [*KEYWORDS, ADDED], without=GIVEN_UP)
-        for module, name, value in SMALLER_CHUNKS:
-            setattr(module, name, value)
-        indexing.IMAGES_A_CHUNK = 2000
         with recorded() as most:
             run()
         engine_module.forget()

@@ -4,7 +4,7 @@
 
 For each size it fills a database of its own (see filling.py), makes the same amount of every kind of work, lets run
 what runs by the clock, and prints for each database function the most buffers (8 KiB, read or found in memory) that it
-asked for in one transaction, what triggers and foreign keys ask for included. Each column should be like the one before.
+asked for in one transaction, what triggers and foreign keys ask for included. The columns should be alike.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from benchmarks import filling, server
 from chalicelib.config import settings
 from chalicelib.database import engine as engine_module
 from chalicelib.database import images, inspections, migrations, packing, retention, scans, tags
-from chalicelib.database.engine import chunk_transaction
+from chalicelib.database.engine import chunk_transaction, transaction
 from chalicelib.events import housekeeping, indexing, purge, reconciliation
 
 DATABASE = ROOT / "chalicelib" / "database"
@@ -115,13 +115,18 @@ def _function(frame: FrameType | None) -> str | None:
 
 def run() -> None:
     """Lets everything run that runs by the clock, as far as the database is concerned: the storage is left alone."""
-    # What is to be done is looked for, and then there is no time to do it.
-    purge.SECONDS_A_STEP = reconciliation.SECONDS_A_STEP = 0
     housekeeping.tidy()
     purge.purge()
     reconciliation.reconcile()
-    for act in _ACTS:
+    for act in _CHUNKS:
         with chunk_transaction() as session:
+            act(session)
+
+
+def run_single() -> None:
+    """Does what is done to one image at a time."""
+    for act in _ACTS:
+        with transaction() as session:
             act(session)
 
 
@@ -129,10 +134,14 @@ def _one_image(session: Any) -> Any:
     return scans.waiting(session, 2**63 - 1, 1)[0]
 
 
-_ACTS: tuple[Callable[[Any], object], ...] = (
+_CHUNKS: tuple[Callable[[Any], object], ...] = (
     lambda session: scans.known_objects(session, "", None, 5000),
-    lambda session: scans.is_known(session, _one_image(session).object_key),
     lambda session: inspections.overdue(session, 0, 1000),
+)
+"""What the storage has a part in."""
+
+_ACTS: tuple[Callable[[Any], object], ...] = (
+    lambda session: scans.is_known(session, _one_image(session).object_key),
     lambda session: inspections.waiting(session, _one_image(session).object_key),
     lambda session: retention.lock_expired(session, _one_image(session).id, 0),
     lambda session: retention.lock_vain_upload(session, _one_image(session).id, 0),
@@ -141,7 +150,7 @@ _ACTS: tuple[Callable[[Any], object], ...] = (
     lambda session: retention.remove(session, _one_image(session).id),
     images.now,
 )
-"""What is done to one image at a time, with the storage."""
+"""What is done to one image at a time."""
 
 
 def give_work(dsn: str, indexed: str, to_index: str) -> None:
@@ -161,24 +170,27 @@ _WORK = """
     INSERT INTO image_tags SELECT i.id, t.id FROM images i JOIN tags t ON t.name = 'newly popular'
         WHERE i.deleted_at IS NULL AND (i.id >> 12) %% 5 = 0;
     DELETE FROM packed_blocks WHERE first_id = (SELECT max(first_id) FROM packed_blocks);
+    INSERT INTO scan_positions SELECT 'tags to pack', id::text FROM (
+        SELECT id FROM tags UNION ALL SELECT id FROM hidden_tags ORDER BY id DESC OFFSET 2000 LIMIT 1
+    ) t ON CONFLICT (name) DO UPDATE SET after = excluded.after;
     INSERT INTO tag_count_changes
-        SELECT id, 0 FROM (SELECT id FROM tags ORDER BY id LIMIT 2000) t, generate_series(1, 30);
+        SELECT id, 0 FROM (SELECT id FROM tags ORDER BY id LIMIT 2000) t, generate_series(1, 3);
     INSERT INTO tag_count_changes SELECT -1, 0 FROM generate_series(1, 100);
     INSERT INTO hidden_tag_count_changes
-        SELECT id, 0 FROM (SELECT id FROM hidden_tags ORDER BY id LIMIT 1000) t, generate_series(1, 60);
+        SELECT id, 0 FROM (SELECT id FROM hidden_tags ORDER BY id LIMIT 1000) t, generate_series(1, 6);
     INSERT INTO first_answers SELECT 'someone', n::text, '', 200, '{}', repeat('x', 500), '{}', '{}',
-        now() - CASE WHEN n <= 6000 THEN interval '2 days' ELSE interval '1 hour' END
-        FROM generate_series(1, 6000 + (SELECT count(*) FROM images) / 10) n;
+        now() - CASE WHEN n <= 1100 THEN interval '2 days' ELSE interval '1 hour' END
+        FROM generate_series(1, 1100 + (SELECT count(*) FROM images) / 10) n;
     UPDATE indexed_attributes SET removed_at = now() - interval '1 hour' WHERE keyword = %(indexed)s;
     INSERT INTO attribute_failures SELECT %(indexed)s, id, 'made up' FROM (
-        SELECT id FROM images WHERE deleted_at IS NULL ORDER BY id DESC LIMIT 6000
+        SELECT id FROM images WHERE deleted_at IS NULL ORDER BY id DESC LIMIT 1100
     ) i;
     INSERT INTO indexed_attributes (keyword, position, waits_for)
         SELECT %(to_index)s, max(id), 3 FROM (
-            SELECT id FROM images WHERE deleted_at IS NULL ORDER BY id LIMIT 6000
+            SELECT id FROM images WHERE deleted_at IS NULL ORDER BY id LIMIT 2100
         ) i;
     SET LOCAL session_replication_role = replica;
-    INSERT INTO binned_image_tags SELECT id, %(tag_id)s FROM (SELECT id FROM images ORDER BY id LIMIT 6000) i
+    INSERT INTO binned_image_tags SELECT id, %(tag_id)s FROM (SELECT id FROM images ORDER BY id LIMIT 1100) i
         ON CONFLICT DO NOTHING;
     UPDATE images SET deleted_at = now() - interval '60 days' WHERE id IN (
         SELECT id FROM images WHERE deleted_at IS NULL ORDER BY id OFFSET 7000 LIMIT 2500
@@ -201,9 +213,16 @@ GIVEN_UP, ADDED = KEYWORDS[4], "ImageType"
 
 SMALLER = (
     *((housekeeping, "TAGS_LOOKED_AT", 2000), (reconciliation, "PENDING_COUNTED", 1000)),
-    *((packing, "LEAST_IMAGES", 1000), (packing, "LEAST_SHARE", 0.05)),
+    *((packing, "LEAST_IMAGES", 1000), (packing, "LEAST_SHARE", 0.05), (housekeeping, "BEARABLE_CHANGES", 500)),
+    *((housekeeping, "LINKS_A_CHUNK", 1000), (indexing, "LINKS_A_CHUNK", 1000), (housekeeping, "CHANGES_SAMPLED", 500)),
+    *((housekeeping, "CHANGES_A_CHUNK", 5000), (housekeeping, "ANSWERS_A_CHUNK", 1000)),
 )
 """What of the product's own size would be all of a small collection, or nothing of it."""
+
+TIMES = (
+    *((housekeeping, "SECONDS_A_RUN", 3600), (purge, "SECONDS_A_STEP", 0), (reconciliation, "SECONDS_A_STEP", 0)),
+)
+"""What is to be done with the storage is looked for, and then there is no time to do it."""
 
 
 def main() -> None:
@@ -218,7 +237,7 @@ def main() -> None:
 def _measured(size: int) -> tuple[int, Counter[str]]:
     with server.named_or_own(None) as dsn:
         use(dsn, KEYWORDS)
-        for module, name, value in SMALLER:
+        for module, name, value in (*SMALLER, *TIMES):
             setattr(module, name, value)
         migrations.upgrade()
         filling.complete(dsn, size, empty=True)
@@ -227,6 +246,7 @@ def _measured(size: int) -> tuple[int, Counter[str]]:
         use(dsn, [*KEYWORDS, ADDED], without=GIVEN_UP)
         with recorded() as most:
             run()
+            run_single()
         engine_module.forget()
     return size, most
 

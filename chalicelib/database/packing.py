@@ -60,9 +60,9 @@ def changes(session: Session, most: int) -> int:
     return session.scalars(select(func.count()).select_from(found.subquery())).one()
 
 
-def most_changed_block(session: Session) -> Block | None:
-    """Judged by a sample of the changes, of which there may be millions."""
-    row = session.execute(_MOST_CHANGED_BLOCK).one_or_none()
+def most_changed_block(session: Session, sample: int) -> Block | None:
+    """Judged by so many of the changes, of which there may be millions."""
+    row = session.execute(_MOST_CHANGED_BLOCK, {"sample": sample}).one_or_none()
     return None if row is None else Block(row.first_id, row.end_id)
 
 
@@ -92,7 +92,7 @@ def pack_new_tags(session: Session) -> bool:
 def _read_ranges(session: Session) -> None:
     """Until the transaction ends, statements read the links of a block in one go. Without this the planner, which knows
     neither how long an array is nor how many images are in the newest ids, may look up each image by itself."""
-    session.execute(text("SET LOCAL enable_hashjoin = on; SET LOCAL enable_sort = on; SET LOCAL enable_nestloop = off"))
+    session.execute(text("SET LOCAL enable_hashjoin = on; SET LOCAL enable_nestloop = off"))
 
 
 # The ids of both tables are of one sequence.
@@ -134,7 +134,7 @@ _NEXT_BLOCK = text(
 _MOST_CHANGED_BLOCK = text(
     """
     SELECT b.first_id, b.end_id FROM (
-        SELECT image_id FROM changed_images WHERE image_id < (SELECT max(end_id) FROM packed_blocks) LIMIT 10000
+        SELECT image_id FROM changed_images WHERE image_id < (SELECT max(end_id) FROM packed_blocks) LIMIT :sample
     ) c CROSS JOIN LATERAL (
         SELECT first_id, end_id FROM packed_blocks WHERE first_id <= c.image_id ORDER BY first_id DESC LIMIT 1
     ) b GROUP BY b.first_id, b.end_id ORDER BY count(*) DESC LIMIT 1

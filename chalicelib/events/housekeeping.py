@@ -33,6 +33,8 @@ BEARABLE_CHANGES = 2000
 """So many changed images a search may look at one by one, about a microsecond each, before their blocks are packed
 again; packing one takes tens of milliseconds."""
 
+CHANGES_SAMPLED = 10_000
+
 
 def tidy() -> None:
     """Two at once share the work. Each step ends at its share of the time, so that none waits for ever behind another
@@ -153,7 +155,7 @@ def _pack_next(session: Session) -> bool:
 
 def _pack_again(session: Session) -> bool:
     many = packing.changes(session, BEARABLE_CHANGES + 1) > BEARABLE_CHANGES
-    block = packing.most_changed_block(session) if many else None
+    block = packing.most_changed_block(session, CHANGES_SAMPLED) if many else None
     if block is not None:
         packing.pack(session, block)
     return block is not None

@@ -219,9 +219,7 @@ SMALLER = (
 )
 """What of the product's own size would be all of a small collection, or nothing of it."""
 
-TIMES = (
-    *((housekeeping, "SECONDS_A_RUN", 3600), (purge, "SECONDS_A_STEP", 0), (reconciliation, "SECONDS_A_STEP", 0)),
-)
+TIMES = (*((housekeeping, "SECONDS_A_RUN", 3600), (purge, "SECONDS_A_STEP", 0), (reconciliation, "SECONDS_A_STEP", 0)),)
 """What is to be done with the storage is looked for, and then there is no time to do it."""
 
 
@@ -235,7 +233,7 @@ def main() -> None:
 
 
 def _measured(size: int) -> tuple[int, Counter[str]]:
-    with server.named_or_own(None) as dsn:
+    with server.named_or_own(None, quick_to_fill=True) as dsn:
         use(dsn, KEYWORDS)
         for module, name, value in (*SMALLER, *TIMES):
             setattr(module, name, value)

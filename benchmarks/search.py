@@ -240,7 +240,7 @@ def _ask(dsn: str, question: str) -> tuple[Any, ...]:
 
 def main() -> None:
     options = _options()
-    with server.named_or_own(options.dsn) as dsn:
+    with server.named_or_own(options.dsn, quick_to_fill=True) as dsn:
         _prepare(dsn, options.images)
         results = _results(Benchmark(dsn, options), options)
     _print_pages(results, options)

@@ -40,12 +40,20 @@ def _do_all_at_once() -> None:
 
 
 def _build_and_index(dsn: str) -> None:
-    """A backfill begins when all transactions have ended that began before it, so it is asked for first."""
+    """A backfill begins when all transactions have ended that began before it: so it is asked for before indexes are
+    built, and waits for whatever else there is."""
     indexing.index_attributes(deadline=0)
     with ThreadPoolExecutor(1) as beside:
         built = beside.submit(building.put_back, dsn, collection.TABLES, at_once=1)
-        indexing.index_attributes(deadline=math.inf)
+        while not _all_indexed(dsn):
+            indexing.index_attributes(deadline=math.inf)
         built.result()
+
+
+def _all_indexed(dsn: str) -> bool:
+    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT NOT EXISTS (SELECT FROM indexed_attributes WHERE position > 0 AND removed_at IS NULL)")
+        return cursor.fetchone() == (True,)
 
 
 def _timed(what: str, do: Callable[[], None]) -> None:

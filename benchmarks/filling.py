@@ -34,7 +34,7 @@ def complete(dsn: str, images: int, *, empty: bool) -> None:
 
 def _do_all_at_once() -> None:
     """Nobody else changes images meanwhile, so chunks may be long."""
-    indexing.IMAGES_A_CHUNK = 20_000
+    indexing.IMAGES_A_CHUNK = 10_000
     housekeeping.SECONDS_A_RUN = 36_000
     housekeeping.TAGS_LOOKED_AT = 10**9
 
@@ -53,7 +53,7 @@ def _build_and_index(dsn: str) -> None:
 def _all_indexed(dsn: str) -> bool:
     with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT NOT EXISTS (SELECT FROM indexed_attributes WHERE position > 0 AND removed_at IS NULL)")
-        return cursor.fetchone() == (True,)
+        return bool(cursor.fetchone() == (True,))
 
 
 def _timed(what: str, do: Callable[[], None]) -> None:

@@ -45,12 +45,11 @@ def purge_binned_links(session: Session, tag_id: int, most: int) -> int:
     return purged
 
 
-def purge_tag(session: Session, tag_id: int) -> bool:
-    """Whether the tag is gone: it stays as long as it has a link, or someone who found it before it was deleted may yet
-    make one. Its packed links go with it, so nobody may pack meanwhile."""
-    if session.scalar(_HOLD_ALONE, {"tag_id": tag_id}) is None:
-        return False
-    return session.scalar(_PURGE_TAG, {"tag_id": tag_id}) is not None
+def purge_tags(session: Session, tag_ids: Sequence[int]) -> set[int]:
+    """Returns the deleted tags that are gone now: one stays as long as it has a link, or someone who found it before it
+    was deleted may yet make one. Packed links go with their tag, so nobody may pack meanwhile."""
+    held = session.scalars(_HOLD_ALONE, {"tag_ids": list(tag_ids)}).all()
+    return set(session.scalars(_PURGE_TAGS, {"tag_ids": held})) if held else set()
 
 
 def fold_counts(session: Session, counted: Counted, most: int) -> int:
@@ -94,13 +93,18 @@ _PURGE_BINNED_LINKS = text(
     """
 )
 
-_HOLD_ALONE = text("SELECT id FROM tags WHERE id = :tag_id AND deleted_at IS NOT NULL FOR UPDATE SKIP LOCKED")
-
-_PURGE_TAG = text(
+_HOLD_ALONE = text(
     """
-    DELETE FROM tags WHERE id = :tag_id
-        AND NOT EXISTS (SELECT FROM image_tags WHERE tag_id = :tag_id)
-        AND NOT EXISTS (SELECT FROM binned_image_tags WHERE tag_id = :tag_id)
+    SELECT id FROM tags WHERE id = ANY (:tag_ids) AND deleted_at IS NOT NULL ORDER BY id FOR UPDATE SKIP LOCKED
+    """
+)
+
+# OFFSET 0: the links of each tag are looked up, and not all links joined.
+_PURGE_TAGS = text(
+    """
+    DELETE FROM tags t WHERE id = ANY (:tag_ids)
+        AND NOT EXISTS (SELECT FROM image_tags WHERE tag_id = t.id OFFSET 0)
+        AND NOT EXISTS (SELECT FROM binned_image_tags WHERE tag_id = t.id OFFSET 0)
     RETURNING id
     """
 )

@@ -1,11 +1,13 @@
 """What is put off when tags change, and done by the clock."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from random import Random
 from threading import Event
 
 import pytest
-from sqlalchemy import Engine, Select, event, func, insert, select
+from sqlalchemy import Connection, Engine, Select, event, func, insert, select
 from sqlalchemy.orm import Session
 
 from chalicelib.database import engine as product
@@ -308,25 +310,44 @@ def test_only_one_packs_at_a_time(packed: Engine) -> None:
         assert not packing.is_alone(other)
 
 
+@contextmanager
+def transactions_of_the_product() -> Iterator[list[Connection]]:
+    """Yields a list that grows by one with each transaction that the product begins."""
+    begun: list[Connection] = []
+    event.listen(product.engine(), "begin", begun.append)
+    yield begun
+    event.remove(product.engine(), "begin", begun.append)
+
+
+def thirty_deleted_tags(engine: Engine) -> None:
+    with Session(engine) as session, session.begin():
+        for number in range(30):
+            tag_service.delete(session, a_tag(session, f"gone {number}"))
+
+
 def test_a_run_that_is_out_of_time_looks_at_no_more_deleted_tags(
     committed: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Session(committed) as session, session.begin():
-        for number in range(30):
-            tag_service.delete(session, a_tag(session, f"gone {number}"))
+    thirty_deleted_tags(committed)
     monkeypatch.setattr(housekeeping, "SECONDS_A_RUN", 0)
-    transactions: list[object] = []
 
-    def note(connection: object) -> None:
-        transactions.append(connection)
+    with transactions_of_the_product() as begun:
+        housekeeping.tidy()
 
-    event.listen(product.engine(), "begin", note)
-    housekeeping.tidy()
-    event.remove(product.engine(), "begin", note)
-
-    assert len(transactions) < 30
+    assert len(begun) < 30
     with Session(committed) as session:
         assert rows(session, Tag) == 30
+
+
+def test_deleted_tags_without_a_link_go_together(committed: Engine) -> None:
+    thirty_deleted_tags(committed)
+
+    with transactions_of_the_product() as begun:
+        housekeeping.tidy()
+
+    assert len(begun) < 30
+    with Session(committed) as session:
+        assert rows(session, Tag) == 0
 
 
 def test_many_deleted_tags_leave_time_to_pack(packed: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

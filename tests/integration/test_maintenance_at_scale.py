@@ -56,11 +56,11 @@ MOST = {
     "upkeep.fold_counts": 130_000,
     "upkeep.purge_binned_links": 6_000,
     "upkeep.purge_links": 30_000,
-    "upkeep.purge_tag": 10_000,
+    "upkeep.purge_tags": 10_000,
 }
 """Every database function that the schedules call, and about twice the buffers that it reads in one transaction."""
 
-GROWS_WITH_THE_TAG = {"upkeep.purge_tag"}
+GROWS_WITH_THE_TAG = {"upkeep.purge_tags"}
 """Passes once over the index entries of all links that were purged before, as long as no VACUUM has taken them away."""
 
 SMALLER = ((packing, "LEAST_IMAGES", 100), (packing, "LEAST_SHARE", 0.005))

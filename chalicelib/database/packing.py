@@ -22,6 +22,10 @@ PACKING_LOCK = 7_161_003
 BLOCK = 8192
 """Images. A longer block takes less time to intersect as a whole, but more until its newest images are found."""
 
+MOST_FORGOTTEN = 100_000
+"""Changes, each time a block is packed: one image may have been changed a million times. The others stay noted, and the
+block is packed again."""
+
 LEAST_IMAGES = 5000
 LEAST_SHARE = 0.001
 """Of all images. A tag on fewer is walked soon enough."""
@@ -69,7 +73,7 @@ def most_changed_block(session: Session, sample: int) -> Block | None:
 def pack(session: Session, block: Block) -> None:
     """Packs the block, anew if it is packed already."""
     _read_ranges(session)
-    session.execute(_PACK, block._asdict())
+    session.execute(_PACK, {**block._asdict(), "forgotten": MOST_FORGOTTEN})
 
 
 def append(session: Session, block: Block) -> None:
@@ -150,7 +154,9 @@ _PACK = text(
         INSERT INTO packed_blocks VALUES (:first, :end, ARRAY(SELECT image_id FROM placed ORDER BY place))
         ON CONFLICT (first_id) DO UPDATE SET image_ids = excluded.image_ids
     ), noted AS (
-        DELETE FROM changed_images WHERE image_id >= :first AND image_id < :end
+        DELETE FROM changed_images WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM changed_images WHERE image_id >= :first AND image_id < :end LIMIT :forgotten
+        ))
     ), found AS (
         SELECT l.tag_id, array_agg(p.place ORDER BY p.place) AS places
         FROM placed p JOIN {_LINKS} l USING (image_id) GROUP BY l.tag_id

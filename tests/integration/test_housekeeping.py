@@ -201,6 +201,30 @@ def test_a_change_of_a_packed_image_is_noted_and_the_block_packed_again(packed: 
         assert numbers(session, "two", "three")[-3:] == [18, 7, 0]
 
 
+def test_of_many_changes_of_a_block_some_are_forgotten_at_a_time(
+    packed: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "MOST_FORGOTTEN", 2)
+    for act in (images.add_tag, images.take_off_tag) * 3:
+        with Session(packed) as session, session.begin():
+            act(session, OLD + 7, "two")
+
+    with Session(packed) as session, session.begin():
+        packing.pack(session, packing.Block(0, OLD + 10))
+    with Session(packed) as session:
+        assert rows(session, changed_images) == 4 + _young(session)
+    housekeeping.tidy()
+
+    with Session(packed) as session:
+        assert rows(session, changed_images) == 2 + _young(session)
+        assert numbers(session, "two", "three")[-3:] == [12, 6, 0]
+
+
+def _young(session: Session) -> int:
+    """Changes that were noted before their images were packed."""
+    return len([id_ for id_ in session.scalars(select(changed_images.c.image_id)) if id_ >= OLD + 10])
+
+
 def test_a_change_under_way_while_its_block_is_packed_stays_noted(packed: Engine) -> None:
     with Session(packed) as session, session.begin():
         for number in (1, 5, 7):

@@ -13,7 +13,7 @@ What it holds:
 - The planted cases are the constants below, each with what holds for it. An image that a planted case chose has tags
   and is not in the bin, so that the numbers are exact.
 
-Nothing is checked by the database while it loads, no trigger runs, and what can be built later is: one transaction.
+Nothing is checked by the database while it loads, no trigger runs, and what can be built later is.
 """
 
 import argparse
@@ -23,7 +23,8 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from itertools import accumulate, chain, count, islice
 from pathlib import Path
@@ -34,6 +35,7 @@ import psycopg2
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks import building
 from chalicelib.database.tables import EPOCH_MILLISECONDS, ID_SEQUENCE_BITS
 from chalicelib.database.tags import fold
 
@@ -153,19 +155,30 @@ def infix_pattern(size: int) -> str:
     return f"%-in{size}-%"
 
 
+TABLES = ("images", "tags", "image_tags", "binned_image_tags")
+
+
 def fill(dsn: str, images: int = 1_000_000, seed: int = 1) -> None:
     """A superuser must do it, in a database that holds no image and no tag yet. From 1,000 images on."""
-    with closing(psycopg2.connect(dsn)) as connection:
-        with connection, connection.cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = 0; SET LOCAL session_replication_role = replica")
-            cursor.execute("SET LOCAL maintenance_work_mem = '1GB'; SET LOCAL synchronous_commit = off")
-            _empty(cursor)
-            with _built_afterwards(cursor):
-                _load(cursor, _Content(images, Random(seed)))
+    load(dsn, images, seed)
+    building.put_back(dsn, TABLES)
+    vacuum(dsn)
+
+
+def load(dsn: str, images: int, seed: int = 1) -> None:
+    """As `fill`, but leaves most indexes of TABLES to be built."""
+    with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0; SET LOCAL session_replication_role = replica")
+        cursor.execute("SET LOCAL synchronous_commit = off")
+        _empty(cursor)
+        building.take_off(cursor, TABLES)
+        _load(cursor, _Content(images, Random(seed)))
+
+
+def vacuum(dsn: str) -> None:
+    with closing(psycopg2.connect(dsn, options="-c statement_timeout=0")) as connection:
         connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute("SET statement_timeout = 0")
-            cursor.execute("VACUUM ANALYZE")
+        connection.cursor().execute("VACUUM ANALYZE")
 
 
 def _empty(cursor: Any) -> None:
@@ -176,27 +189,6 @@ def _empty(cursor: Any) -> None:
     cursor.execute("TRUNCATE images, tags, tag_count_changes, packed_blocks, packed_tags, changed_images CASCADE")
 
 
-@contextmanager
-def _built_afterwards(cursor: Any) -> Iterator[None]:
-    """Indexes and the constraints that rest on one, but for those that foreign keys rest on."""
-    cursor.execute(
-        """
-        SELECT c.conname IS NOT NULL, i.indexrelid::regclass::text, i.indrelid::regclass::text, quote_ident(c.conname),
-            coalesce(pg_get_constraintdef(c.oid), pg_get_indexdef(i.indexrelid))
-        FROM pg_index i LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid AND c.contype <> 'f'
-        WHERE i.indrelid = ANY (ARRAY['images', 'tags', 'image_tags', 'binned_image_tags']::regclass[])
-            AND NOT EXISTS (SELECT FROM pg_constraint f WHERE f.conindid = i.indexrelid AND f.contype = 'f')
-        ORDER BY 2
-        """
-    )
-    indexes = cursor.fetchall()
-    for is_constraint, index, table, constraint, _ in indexes:
-        cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}" if is_constraint else f"DROP INDEX {index}")
-    yield
-    for is_constraint, _, table, constraint, definition in indexes:
-        cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {constraint} {definition}" if is_constraint else definition)
-
-
 class _Batch(NamedTuple):
     images: list[str]
     links: list[tuple[int, int]]
@@ -205,16 +197,25 @@ class _Batch(NamedTuple):
 
 
 def _load(cursor: Any, content: "_Content") -> None:
+    """The database takes one batch while the next is made up."""
     counts: Counter[int] = Counter()
-    for batch in content.batches():
-        _copy(cursor, _IMAGES, batch.images)
-        _copy(cursor, "image_tags", (f"{image}\t{tag}\n" for image, tag in batch.links))
-        _copy(cursor, "binned_image_tags", (f"{image}\t{tag}\n" for image, tag in batch.binned_links))
-        _copy(cursor, "untagged_images", (f"{image}\n" for image in batch.untagged))
-        counts.update(tag for _, tag in batch.links)
+    with ThreadPoolExecutor(1) as loader:
+        loading = loader.submit(lambda: None)
+        for batch in content.batches():
+            counts.update(tag for _, tag in batch.links)
+            loading.result()
+            loading = loader.submit(_copy_batch, cursor, batch)
+        loading.result()
     tags = (f"{tag}\t{_text(name)}\t{_text(fold(name))}\t{counts[tag]}\n" for name, tag in content.tags.items())
     _copy(cursor, "tags (id, name, folded, image_count)", tags)
     cursor.execute("SELECT setval(pg_get_serial_sequence('tags', 'id'), max(id)) FROM tags")
+
+
+def _copy_batch(cursor: Any, batch: _Batch) -> None:
+    _copy(cursor, _IMAGES, batch.images)
+    _copy(cursor, "image_tags", (f"{image}\t{tag}\n" for image, tag in batch.links))
+    _copy(cursor, "binned_image_tags", (f"{image}\t{tag}\n" for image, tag in batch.binned_links))
+    _copy(cursor, "untagged_images", (f"{image}\n" for image in batch.untagged))
 
 
 def _copy(cursor: Any, table: str, lines: Iterable[str]) -> None:

@@ -40,7 +40,7 @@ from sqlalchemy.orm import Session, selectinload
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks import collection, server
+from benchmarks import collection, filling, server
 from benchmarks.searches import (
     FIRST_PAGE,
     LIMIT,
@@ -60,7 +60,6 @@ from chalicelib.database.search.pairs import meanings
 from chalicelib.database.tables import Image, Status, Tag, first_id_at, image_tags
 from chalicelib.database.tags import like
 from chalicelib.errors import TooCostly
-from chalicelib.events import housekeeping, indexing
 
 
 def ours(search: Search) -> list[int]:
@@ -241,7 +240,7 @@ def _ask(dsn: str, question: str) -> tuple[Any, ...]:
 
 def main() -> None:
     options = _options()
-    with server.named_or_own(options.dsn) as dsn:
+    with server.named_or_own(options.dsn, quick_to_fill=True) as dsn:
         _prepare(dsn, options.images)
         results = _results(Benchmark(dsn, options), options)
     _print_pages(results, options)
@@ -275,15 +274,9 @@ def _prepare(dsn: str, images: int) -> None:
     if _ask(dsn, "SELECT to_regclass('images')") == (None,):
         migrations.upgrade()
     (held,) = _ask(dsn, "SELECT count(*) FROM images")
-    if held == 0:
-        print(f"Filling the database with {images:,} images.", file=sys.stderr)
-        collection.fill(dsn, images)
-    elif held != images:
+    if held not in (0, images):
         sys.exit(f"The database holds {held:,} images, not {images:,}; name an empty one, or none.")
-    housekeeping.SECONDS_A_RUN = 3600
-    indexing.index_attributes(math.inf)
-    housekeeping.tidy()
-    _ask(dsn, "ANALYZE; SELECT 1")
+    filling.complete(dsn, images, empty=held == 0)
 
 
 def _for_sqlalchemy(dsn: str) -> str:

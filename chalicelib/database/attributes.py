@@ -59,7 +59,8 @@ def fill_in(session: Session, backfill: Backfill, most: int) -> Chunk:
     ready = chosen[: next((number for number, image in enumerate(chosen) if image not in held), len(chosen))]
     is_last = len(ready) == len(chosen) < most
     position = 0 if is_last else ready[-1] if ready else backfill.position
-    session.execute(_INDEX, {"image_ids": ready, "keywords": backfill.keywords})
+    for statement in (_ADD_VALUES, _ADD_LINKS):
+        session.execute(statement, {"image_ids": ready, "keywords": backfill.keywords})
     session.execute(_NOTE, {"position": position, "keywords": backfill.keywords})
     return Chunk(len(ready), position)
 
@@ -74,6 +75,8 @@ def removed(session: Session, seconds: int) -> Sequence[str]:
 
 def remove_some(session: Session, keyword: str, most: int) -> bool:
     """Whether there may be more of it; else the keyword is gone, or will be when nobody is just indexing by it."""
+    if session.scalars(_REMOVE_FAILURES, {"keyword": keyword, "most": most}).all():
+        return True
     links, tags = session.execute(_REMOVE_LINKS, {"keyword": keyword, "most": most}).one()
     if tags:
         return bool(links or session.scalars(_REMOVE_TAGS, {"keyword": keyword, "most": most}).all())
@@ -132,9 +135,45 @@ _CHUNK = text("SELECT id FROM images WHERE deleted_at IS NULL AND id < :position
 
 _HOLD = text("SELECT id FROM images WHERE id = ANY (:image_ids) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED")
 
-_INDEX = text("SELECT index_attributes(CAST(:image_ids AS bigint[]), CAST(:keywords AS text[]))")
+# The triggers' function index_attributes does the same for one image. Its plan is kept for the session, and a plan that
+# was made when there were hardly any values compares each entry of a chunk with all of them. OFFSET 0: look each up.
+_ENTRIES = "attribute_entries(CAST(:image_ids AS bigint[]), CAST(:keywords AS text[]))"
+
+_ADD_VALUES = text(
+    f"""
+    INSERT INTO hidden_tags (keyword, value)
+    SELECT e.keyword, e.value FROM (SELECT DISTINCT keyword, value FROM {_ENTRIES} WHERE reason IS NULL) e
+    WHERE NOT EXISTS (SELECT FROM hidden_tags h WHERE h.keyword = e.keyword AND h.value = e.value OFFSET 0)
+    ORDER BY e.keyword, e.value ON CONFLICT DO NOTHING
+    """  # noqa: S608 (our own words)
+)
+
+_ADD_LINKS = text(
+    f"""
+    WITH entries AS MATERIALIZED (
+        SELECT image_id, keyword, value, reason FROM {_ENTRIES}
+    ), failed AS (
+        INSERT INTO attribute_failures
+        SELECT keyword, image_id, min(reason) FROM entries WHERE reason IS NOT NULL GROUP BY keyword, image_id
+        ON CONFLICT (keyword, image_id) DO UPDATE SET reason = excluded.reason
+    )
+    INSERT INTO hidden_image_tags
+    SELECT e.image_id, h.id FROM entries e CROSS JOIN LATERAL (
+        SELECT id FROM hidden_tags h WHERE h.keyword = e.keyword AND h.value = e.value OFFSET 0
+    ) h WHERE e.reason IS NULL ON CONFLICT DO NOTHING
+    """  # noqa: S608 (our own words)
+)
 
 _NOTE = text("UPDATE indexed_attributes SET position = :position WHERE keyword = ANY (:keywords)")
+
+_REMOVE_FAILURES = text(
+    """
+    DELETE FROM attribute_failures WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM attribute_failures WHERE keyword = :keyword ORDER BY image_id LIMIT :most
+        FOR UPDATE SKIP LOCKED
+    )) RETURNING image_id
+    """
+)
 
 _REMOVE_LINKS = text(
     """

@@ -4,7 +4,7 @@ import hashlib
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, select, tuple_
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -46,7 +46,19 @@ def keep(session: Session, caller: str, key: str, answer: Kept) -> None:
 
 
 def drop_old(session: Session, most: int) -> int:
-    """Those that nobody gets any more; how many there were."""
-    old = select(FirstAnswer.caller, FirstAnswer.key).where(FirstAnswer.answered_at <= func.now() - KEPT).limit(most)
-    chosen = tuple_(FirstAnswer.caller, FirstAnswer.key).in_(old.with_for_update(skip_locked=True))
-    return len(session.scalars(delete(FirstAnswer).where(chosen).returning(FirstAnswer.status)).all())
+    """Drops the oldest of the answers that are not given any more. Returns how many there were."""
+    dropped: int = session.execute(_DROP_OLD, {"kept": KEPT, "most": most}).scalar_one()
+    return dropped
+
+
+_DROP_OLD = text(
+    """
+    WITH dropped AS (
+        DELETE FROM first_answers WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM first_answers WHERE answered_at <= now() - :kept
+            ORDER BY answered_at LIMIT :most FOR UPDATE SKIP LOCKED
+        )) RETURNING 1
+    )
+    SELECT count(*) FROM dropped
+    """
+)

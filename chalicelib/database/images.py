@@ -108,10 +108,13 @@ def refresh(session: Session, image: Image) -> None:
     session.refresh(image, ["tags", "metadata_"])
 
 
-def pending_since_before(session: Session, timestamp: int) -> int:
-    """How many images that were registered before still wait for their file."""
-    old = (Image.status == Status.PENDING, WITHIN_REACH, Image.id < first_id_at(timestamp))
-    return session.scalars(select(func.count()).select_from(Image).where(*old)).one()
+def pending_since_before(session: Session, timestamp: int, most: int) -> int:
+    """Counts the images that were registered before and still wait for their file, among the newest `most` whose file
+    is not there."""
+    waiting = (Image.status.in_([Status.PENDING, Status.MISSING]), Image.id < first_id_at(timestamp))
+    newest = select(Image.status, Image.deleted_at).where(*waiting).order_by(Image.id.desc()).limit(most).subquery()
+    old = (newest.c.status == Status.PENDING, newest.c.deleted_at.is_(None))
+    return session.scalars(select(func.count()).select_from(newest).where(*old)).one()
 
 
 def now(session: Session) -> datetime:

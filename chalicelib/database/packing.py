@@ -22,6 +22,10 @@ PACKING_LOCK = 7_161_003
 BLOCK = 8192
 """Images. A longer block takes less time to intersect as a whole, but more until its newest images are found."""
 
+MOST_FORGOTTEN = 100_000
+"""Changes, each time a block is packed: one image may have been changed a million times. The others stay noted, and the
+block is packed again."""
+
 LEAST_IMAGES = 5000
 LEAST_SHARE = 0.001
 """Of all images. A tag on fewer is walked soon enough."""
@@ -39,9 +43,12 @@ def is_alone(session: Session) -> bool:
     return bool(session.scalar(select(func.pg_try_advisory_xact_lock(PACKING_LOCK))))
 
 
-def choose_tags(session: Session) -> None:
-    """Tags that have become popular are to be packed."""
-    session.execute(_CHOOSE_TAGS, {"least": LEAST_IMAGES, "share": LEAST_SHARE})
+def choose_tags(session: Session, after: int, most: int) -> int | None:
+    """Looks at the next tags, hidden ones too, with ids above `after`: those that have become popular are to be packed.
+    Returns the last id that was looked at, or None when there are no more."""
+    chosen = {"after": after, "most": most, "least": LEAST_IMAGES, "share": LEAST_SHARE}
+    last: int | None = session.execute(_CHOOSE_TAGS, chosen).scalar_one()
+    return last
 
 
 def next_block(session: Session) -> Block | None:
@@ -50,47 +57,72 @@ def next_block(session: Session) -> Block | None:
     return None if row.end is None else Block(row.first, row.end)
 
 
-def changes(session: Session) -> int:
-    """Of packed images."""
+def changes(session: Session, most: int) -> int:
+    """Counts changes of packed images, up to `most`."""
     end = select(func.max(packed_blocks.c.end_id)).scalar_subquery()
-    return session.scalars(select(func.count()).where(changed_images.c.image_id < end)).one()
+    found = select(changed_images.c.image_id).where(changed_images.c.image_id < end).limit(most)
+    return session.scalars(select(func.count()).select_from(found.subquery())).one()
 
 
-def most_changed_block(session: Session) -> Block | None:
-    """Judged by a sample of the changes, of which there may be millions."""
-    row = session.execute(_MOST_CHANGED_BLOCK).one_or_none()
+def most_changed_block(session: Session, sample: int) -> Block | None:
+    """Judged by so many of the changes, of which there may be millions."""
+    row = session.execute(_MOST_CHANGED_BLOCK, {"sample": sample}).one_or_none()
     return None if row is None else Block(row.first_id, row.end_id)
 
 
 def pack(session: Session, block: Block) -> None:
-    """Anew, if it is packed already."""
-    session.execute(_PACK, {"first": block.first, "end": block.end})
+    """Packs the block, anew if it is packed already."""
+    _read_ranges(session)
+    session.execute(_PACK, {**block._asdict(), "forgotten": MOST_FORGOTTEN})
+
+
+def append(session: Session, block: Block) -> None:
+    """Packs the block that comes after all others. Tags that no block has held yet are held from this one on."""
+    pack(session, block)
+    session.execute(_NOTE_PACKED, {"first": block.first})
 
 
 def pack_new_tags(session: Session) -> bool:
-    """In the newest of the blocks that lack one; whether there is such a block."""
-    first = session.scalar(_NEWEST_WITHOUT_A_TAG)
-    if first is None:
+    """Packs new tags in the newest of the blocks that lack one. Returns whether there was such a block."""
+    row = session.execute(_NEWEST_WITHOUT_A_TAG).one_or_none()
+    if row is None:
         return False
-    session.execute(_PACK_NEW_TAGS, {"first": first})
-    session.execute(_NOTE_PACKED, {"first": first})
+    _read_ranges(session)
+    session.execute(_PACK_NEW_TAGS, {"first": row.first_id, "end": row.end_id})
+    session.execute(_NOTE_PACKED, {"first": row.first_id})
     return True
 
 
+def _read_ranges(session: Session) -> None:
+    """Until the transaction ends, statements read the links of a block in one go. Without this the planner, which knows
+    neither how long an array is nor how many images are in the newest ids, may look up each image by itself."""
+    session.execute(text("SET LOCAL enable_hashjoin = on; SET LOCAL enable_nestloop = off"))
+
+
+# The ids of both tables are of one sequence.
 _CHOOSE_TAGS = text(
     """
-    INSERT INTO packed_tags (tag_id) SELECT id FROM (
-        SELECT id, image_count FROM tags WHERE deleted_at IS NULL
-        UNION ALL SELECT id, image_count FROM hidden_tags WHERE keyword IN (
+    WITH known AS MATERIALIZED (
+        SELECT id, image_count, keyword, is_live FROM (
+            SELECT id, image_count, NULL::text AS keyword, deleted_at IS NULL AS is_live FROM tags
+            UNION ALL SELECT id, image_count, keyword, true FROM hidden_tags
+        ) t WHERE id > :after ORDER BY id LIMIT :most
+    ), chosen AS (
+        INSERT INTO packed_tags (tag_id) SELECT id FROM known WHERE image_count >= greatest(
+            :least, :share * (SELECT reltuples FROM pg_class WHERE oid = 'images'::regclass)
+        ) AND is_live AND (keyword IS NULL OR keyword IN (
             SELECT keyword FROM indexed_attributes WHERE position = 0 AND removed_at IS NULL
-        )
-    ) t WHERE image_count >= greatest(
-        :least, :share * (SELECT reltuples FROM pg_class WHERE oid = 'images'::regclass)
-    ) ON CONFLICT DO NOTHING
+        )) ON CONFLICT DO NOTHING
+    )
+    SELECT CASE WHEN count(*) = :most THEN max(id) END FROM known
     """
 )
 
-_LINKS = "(SELECT image_id, tag_id FROM image_tags UNION ALL SELECT image_id, tag_id FROM hidden_image_tags)"
+# The range stands at both tables: that of the images does not pass through UNION ALL to the links.
+_LINKS = """(
+        SELECT image_id, tag_id FROM image_tags WHERE image_id >= :first AND image_id < :end
+        UNION ALL SELECT image_id, tag_id FROM hidden_image_tags WHERE image_id >= :first AND image_id < :end
+    )"""
 
 _NEXT_BLOCK = text(
     """
@@ -106,7 +138,7 @@ _NEXT_BLOCK = text(
 _MOST_CHANGED_BLOCK = text(
     """
     SELECT b.first_id, b.end_id FROM (
-        SELECT image_id FROM changed_images WHERE image_id < (SELECT max(end_id) FROM packed_blocks) LIMIT 10000
+        SELECT image_id FROM changed_images WHERE image_id < (SELECT max(end_id) FROM packed_blocks) LIMIT :sample
     ) c CROSS JOIN LATERAL (
         SELECT first_id, end_id FROM packed_blocks WHERE first_id <= c.image_id ORDER BY first_id DESC LIMIT 1
     ) b GROUP BY b.first_id, b.end_id ORDER BY count(*) DESC LIMIT 1
@@ -122,11 +154,12 @@ _PACK = text(
         INSERT INTO packed_blocks VALUES (:first, :end, ARRAY(SELECT image_id FROM placed ORDER BY place))
         ON CONFLICT (first_id) DO UPDATE SET image_ids = excluded.image_ids
     ), noted AS (
-        DELETE FROM changed_images WHERE image_id >= :first AND image_id < :end
+        DELETE FROM changed_images WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM changed_images WHERE image_id >= :first AND image_id < :end LIMIT :forgotten
+        ))
     ), found AS (
         SELECT l.tag_id, array_agg(p.place ORDER BY p.place) AS places
-        FROM placed p JOIN {_LINKS} l USING (image_id) WHERE l.image_id >= :first AND l.image_id < :end
-        GROUP BY l.tag_id
+        FROM placed p JOIN {_LINKS} l USING (image_id) GROUP BY l.tag_id
     )
     INSERT INTO packed_links
     SELECT t.tag_id, :first, coalesce(f.places, '{{}}') FROM packed_tags t LEFT JOIN found f USING (tag_id)
@@ -137,19 +170,18 @@ _PACK = text(
 
 _NEWEST_WITHOUT_A_TAG = text(
     """
-    SELECT max(first_id) FROM packed_blocks
-    WHERE first_id < (SELECT max(packed_from) FROM packed_tags)
+    SELECT first_id, end_id FROM packed_blocks
+    WHERE first_id < (SELECT max(packed_from) FROM packed_tags) ORDER BY first_id DESC LIMIT 1
     """
 )
 
 _PACK_NEW_TAGS = text(
     f"""
     INSERT INTO packed_links
-    SELECT t.tag_id, b.first_id, array_agg(p.place::int ORDER BY p.place)
-    FROM packed_blocks b CROSS JOIN LATERAL unnest(b.image_ids) WITH ORDINALITY AS p (image_id, place)
+    SELECT tag_id, :first, array_agg(p.place::int ORDER BY p.place)
+    FROM unnest((SELECT image_ids FROM packed_blocks WHERE first_id = :first)) WITH ORDINALITY AS p (image_id, place)
     JOIN {_LINKS} l USING (image_id) JOIN packed_tags t USING (tag_id)
-    WHERE b.first_id = :first AND t.packed_from > :first
-    GROUP BY t.tag_id, b.first_id
+    WHERE t.packed_from > :first GROUP BY tag_id
     ON CONFLICT (tag_id, first_id) DO UPDATE SET places = excluded.places
     """  # noqa: S608 (our own words)
 )

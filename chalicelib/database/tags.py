@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from chalicelib.database.engine import timed_out
+from chalicelib.database.engine import keep_plans, timed_out
 from chalicelib.database.pages import Page, Window, page
 from chalicelib.database.tables import Image, Tag, binned_image_tags, image_tags, tag_count_changes
 from chalicelib.errors import TooCostly
@@ -138,6 +138,7 @@ def merge(session: Session, source_id: int, target_id: int) -> int:
     that got the other. The caller has locked both. Raises TooCostly."""
     try:
         _keep_still(session, source_id)
+        keep_plans(session)
         images = sum(_copy_links(session, links, source_id, target_id) for links in (image_tags, binned_image_tags))
     except OperationalError as error:
         if timed_out(error):

@@ -28,8 +28,9 @@ class Counted(NamedTuple):
 COUNTED = (Counted("tags", "tag_count_changes"), Counted("hidden_tags", "hidden_tag_count_changes"))
 
 
-def deleted_tags(session: Session) -> Sequence[int]:
-    return session.scalars(select(Tag.id).where(Tag.deleted_at.is_not(None)).order_by(Tag.id)).all()
+def deleted_tags(session: Session, most: int) -> Sequence[int]:
+    """Returns the ids of the tags that have waited longest to be purged."""
+    return session.scalars(select(Tag.id).where(Tag.deleted_at.is_not(None)).order_by(Tag.id).limit(most)).all()
 
 
 def purge_links(session: Session, tag_id: int, after: int, most: int) -> Purged:
@@ -44,27 +45,22 @@ def purge_binned_links(session: Session, tag_id: int, most: int) -> int:
     return purged
 
 
-def purge_tag(session: Session, tag_id: int) -> bool:
-    """Whether the tag is gone: it stays as long as it has a link, or someone who found it before it was deleted may yet
-    make one. Its packed links go with it, so nobody may pack meanwhile."""
-    if session.scalar(_HOLD_ALONE, {"tag_id": tag_id}) is None:
-        return False
-    return session.scalar(_PURGE_TAG, {"tag_id": tag_id}) is not None
+def purge_tags(session: Session, tag_ids: Sequence[int]) -> set[int]:
+    """Returns the deleted tags that are gone now: one stays as long as it has a link, or someone who found it before it
+    was deleted may yet make one. Packed links go with their tag, so nobody may pack meanwhile."""
+    held = session.scalars(_HOLD_ALONE, {"tag_ids": list(tag_ids)}).all()
+    return set(session.scalars(_PURGE_TAGS, {"tag_ids": held})) if held else set()
 
 
 def fold_counts(session: Session, counted: Counted, most: int) -> int:
-    """Adds recorded changes to the counts of their tags; the number of changes. The tags are locked first: another
-    fold passes them over, and the second statement sees their counts and changes as they are from then on."""
+    """Adds recorded changes to the counts of their tags, and drops those of tags that are gone. Returns the number of
+    changes. The tags are locked first: another fold passes them over, and the second statement sees their counts and
+    changes as they are from then on."""
     tag_ids = session.scalars(_of(counted, _HOLD_CHANGED), {"most": most}).all()
     if not tag_ids:
         return 0
     folded: int = session.execute(_of(counted, _FOLD), {"tag_ids": tag_ids, "most": most}).scalar_one()
     return folded
-
-
-def drop_counts_of_no_tag(session: Session) -> None:
-    for counted in COUNTED:
-        session.execute(_of(counted, _DROP_COUNTS_OF_NO_TAG))
 
 
 def _of(counted: Counted, statement: str) -> TextClause:
@@ -97,26 +93,37 @@ _PURGE_BINNED_LINKS = text(
     """
 )
 
-_HOLD_ALONE = text("SELECT id FROM tags WHERE id = :tag_id AND deleted_at IS NOT NULL FOR UPDATE SKIP LOCKED")
-
-_PURGE_TAG = text(
+_HOLD_ALONE = text(
     """
-    DELETE FROM tags WHERE id = :tag_id
-        AND NOT EXISTS (SELECT FROM image_tags WHERE tag_id = :tag_id)
-        AND NOT EXISTS (SELECT FROM binned_image_tags WHERE tag_id = :tag_id)
+    SELECT id FROM tags WHERE id = ANY (:tag_ids) AND deleted_at IS NOT NULL ORDER BY id FOR UPDATE SKIP LOCKED
+    """
+)
+
+# OFFSET 0: the links of each tag are looked up, and not all links joined.
+_PURGE_TAGS = text(
+    """
+    DELETE FROM tags t WHERE id = ANY (:tag_ids)
+        AND NOT EXISTS (SELECT FROM image_tags WHERE tag_id = t.id OFFSET 0)
+        AND NOT EXISTS (SELECT FROM binned_image_tags WHERE tag_id = t.id OFFSET 0)
     RETURNING id
     """
 )
 
 _HOLD_CHANGED = """
-    SELECT id FROM {tags} WHERE id IN (SELECT tag_id FROM {changes} ORDER BY tag_id LIMIT :most)
-    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+    WITH changed AS MATERIALIZED (
+        SELECT DISTINCT tag_id FROM (SELECT tag_id FROM {changes} ORDER BY tag_id LIMIT :most) c
+    ), held AS (
+        SELECT id FROM {tags} WHERE id = ANY (ARRAY(SELECT tag_id FROM changed))
+        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+    )
+    SELECT id FROM held
+    UNION ALL SELECT tag_id FROM changed WHERE NOT EXISTS (SELECT FROM {tags} WHERE id = tag_id OFFSET 0)
     """
 
 _FOLD = """
     WITH taken AS (
         DELETE FROM {changes} WHERE ctid = ANY (ARRAY(
-            SELECT ctid FROM {changes} WHERE tag_id = ANY (:tag_ids) LIMIT :most
+            SELECT ctid FROM {changes} WHERE tag_id = ANY (:tag_ids) LIMIT :most FOR UPDATE SKIP LOCKED
         )) RETURNING tag_id, change
     ), sums AS (
         SELECT tag_id, sum(change) AS change, count(*) AS changes FROM taken GROUP BY tag_id
@@ -124,11 +131,4 @@ _FOLD = """
         UPDATE {tags} SET image_count = image_count + sums.change FROM sums WHERE id = tag_id
     )
     SELECT coalesce(sum(changes), 0)::bigint FROM sums
-    """
-
-_DROP_COUNTS_OF_NO_TAG = """
-    DELETE FROM {changes} WHERE ctid = ANY (ARRAY(
-        SELECT c.ctid FROM {changes} c WHERE NOT EXISTS (SELECT FROM {tags} WHERE id = c.tag_id)
-        FOR UPDATE SKIP LOCKED
-    ))
     """

@@ -6,7 +6,7 @@ from collections import Counter
 
 from chalicelib.config import settings
 from chalicelib.database import attributes
-from chalicelib.database.engine import transaction
+from chalicelib.database.engine import chunk_transaction, transaction
 from chalicelib.telemetry import count, logger
 
 IMAGES_A_CHUNK = 2000
@@ -35,7 +35,7 @@ def _fill_in(deadline: float) -> None:
     images: Counter[str] = Counter()
     position = None
     while time.monotonic() < deadline:
-        with transaction() as session:
+        with chunk_transaction() as session:
             backfill = attributes.next_backfill(session)
             if backfill is None:
                 break
@@ -50,7 +50,7 @@ def _fill_in(deadline: float) -> None:
 
 
 def _report(images: Counter[str], position: int) -> None:
-    with transaction() as session:
+    with chunk_transaction() as session:
         done, failures = attributes.share_done(session, position), attributes.failures(session, images)
     logger.info("attributes indexed", images=images, done=done, failures=failures)
     count("ImagesIndexed", max(images.values()))
@@ -62,6 +62,6 @@ def _remove(deadline: float) -> None:
     for keyword in removed:
         more = True
         while more and time.monotonic() < deadline:
-            with transaction() as session:
+            with chunk_transaction() as session:
                 attributes.in_the_background(session)
                 more = attributes.remove_some(session, keyword, LINKS_A_CHUNK)

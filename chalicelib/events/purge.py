@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.config import settings
 from chalicelib.database import retention
-from chalicelib.database.engine import transaction
+from chalicelib.database.engine import chunk_transaction
 from chalicelib.events.steps import each, slices
 from chalicelib.services import purging
 from chalicelib.telemetry import count, logger
@@ -67,7 +67,7 @@ def _by_age() -> tuple[list[int], list[int], list[int]]:
 def _all(find: "Callable[[Session], Sequence[int]]", act: "Callable[[Session, int], bool]") -> list[int]:
     """Of the images found those with which it was done."""
     until = time.monotonic() + SECONDS_A_STEP
-    with transaction() as session:
+    with chunk_transaction() as session:
         found = find(session)
     return [image_id for image_id, done in each(found, act, until) if done]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from chalicelib.aws import inspection_queue
 from chalicelib.config import settings
 from chalicelib.database import images, inspections, scans
-from chalicelib.database.engine import transaction
+from chalicelib.database.engine import chunk_transaction, transaction
 from chalicelib.database.scans import WaitingImage
 from chalicelib.database.tables import Status
 from chalicelib.events.steps import each, slices, stop
@@ -35,6 +35,7 @@ SECONDS_A_RUN = 880
 
 NEWEST_IMAGES = 1000
 OLDER_IMAGES = 500
+PENDING_COUNTED = 10_000
 SLICES = 20
 """Of a thousand objects each; once of the newest and once of all."""
 
@@ -74,10 +75,10 @@ def _healed(looked: "Sequence[Looked]", end: float) -> dict[str, int]:
 
 def _waiting() -> "Iterator[Looked]":
     until = time.monotonic() + SECONDS_A_STEP
-    with transaction() as session:
+    with chunk_transaction() as session:
         newest = scans.waiting(session, NO_IMAGE_YET, NEWEST_IMAGES)
         long_ago = int(time.time()) - 2 * settings().upload_url_seconds
-        count("ImagesPendingLong", images.pending_since_before(session, long_ago))
+        count("ImagesPendingLong", images.pending_since_before(session, long_ago, PENDING_COUNTED))
     yield from ((image.object_key, outcome) for image, outcome in each(newest, _heal, until))
     if len(newest) == NEWEST_IMAGES:
         yield from _waiting_longer(newest[-1].id)
@@ -86,7 +87,7 @@ def _waiting() -> "Iterator[Looked]":
 def _waiting_longer(newest: int) -> "Iterator[Looked]":
     """Of the older ones the next."""
     until = time.monotonic() + SECONDS_A_STEP
-    with transaction() as session:
+    with chunk_transaction() as session:
         before = min(int(scans.position(session, "waiting") or newest), newest)
         older = scans.waiting(session, before, OLDER_IMAGES)
     looked = list(each(older, _heal, until))
@@ -139,7 +140,7 @@ def _verified(keys: "Iterable[str]", end: float) -> Iterator[str | None]:
 def _ask_for_inspections() -> None:
     if not settings().inspection_queue:
         return
-    with transaction() as session:
+    with chunk_transaction() as session:
         overdue = inspections.overdue(session, INSPECTION_MINUTES, INSPECTIONS_A_RUN)
         inspection_queue.send_all([inspection_queue.Inspection(*each) for each in overdue])
     if overdue:

@@ -7,7 +7,7 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from chalicelib.database import scans
-from chalicelib.database.engine import transaction
+from chalicelib.database.engine import chunk_transaction, transaction
 from chalicelib.services import inventory
 from chalicelib.services.inventory import Slice
 from chalicelib.telemetry import logger
@@ -41,7 +41,7 @@ def slices(scan: str, start: str, most: int, until: float) -> Iterator[Slice]:
     for _ in range(most):
         if time.monotonic() >= until:
             return
-        with transaction() as session:
+        with chunk_transaction() as session:
             after = scans.position(session, scan) or start
             found = inventory.compared(session, max(after, start))
         yield found

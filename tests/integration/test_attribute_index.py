@@ -234,6 +234,21 @@ def test_a_keyword_that_is_given_up_goes_chunk_by_chunk_and_can_come_back(
     assert having(committed, Rows="5") == [ids[5]]
 
 
+def test_failures_of_a_keyword_that_is_given_up_go_chunk_by_chunk(committed: Engine) -> None:
+    with_attributes(committed, *({"Rows": "x" * 1000} for _ in range(7)))
+    housekeeping.tidy()
+
+    def failures() -> int:
+        with Session(committed) as session:
+            return session.scalars(select(func.count()).select_from(attribute_failures)).one()
+
+    assert failures() == 7
+    for left in (4, 1, 0):
+        with Session(committed) as session, session.begin():
+            assert attributes.remove_some(session, "Rows", 3)
+        assert failures() == left
+
+
 def test_counts_of_values_are_added_up(committed: Engine) -> None:
     ids = with_attributes(committed, *({"Modality": "CT"} for _ in range(5)))
     housekeeping.tidy()

@@ -1,14 +1,17 @@
 """What is put off when tags change, and done by the clock."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from random import Random
 from threading import Event
 
 import pytest
-from sqlalchemy import Engine, Select, func, select
+from sqlalchemy import Connection, Engine, Select, event, func, insert, select
 from sqlalchemy.orm import Session
 
-from chalicelib.database import packing, search, tags
+from chalicelib.database import engine as product
+from chalicelib.database import packing, search, tags, upkeep
 from chalicelib.database.pages import Window
 from chalicelib.database.search import Criteria, conditions, forms
 from chalicelib.database.search.conditions import Question
@@ -198,6 +201,30 @@ def test_a_change_of_a_packed_image_is_noted_and_the_block_packed_again(packed: 
         assert numbers(session, "two", "three")[-3:] == [18, 7, 0]
 
 
+def test_of_many_changes_of_a_block_some_are_forgotten_at_a_time(
+    packed: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "MOST_FORGOTTEN", 2)
+    for act in (images.add_tag, images.take_off_tag) * 3:
+        with Session(packed) as session, session.begin():
+            act(session, OLD + 7, "two")
+
+    with Session(packed) as session, session.begin():
+        packing.pack(session, packing.Block(0, OLD + 10))
+    with Session(packed) as session:
+        assert rows(session, changed_images) == 4 + _young(session)
+    housekeeping.tidy()
+
+    with Session(packed) as session:
+        assert rows(session, changed_images) == 2 + _young(session)
+        assert numbers(session, "two", "three")[-3:] == [12, 6, 0]
+
+
+def _young(session: Session) -> int:
+    """Changes that were noted before their images were packed."""
+    return len([id_ for id_ in session.scalars(select(changed_images.c.image_id)) if id_ >= OLD + 10])
+
+
 def test_a_change_under_way_while_its_block_is_packed_stays_noted(packed: Engine) -> None:
     with Session(packed) as session, session.begin():
         for number in (1, 5, 7):
@@ -305,3 +332,98 @@ def test_only_one_packs_at_a_time(packed: Engine) -> None:
     with Session(packed) as session, session.begin(), Session(packed) as other, other.begin():
         assert packing.is_alone(session)
         assert not packing.is_alone(other)
+
+
+@contextmanager
+def transactions_of_the_product() -> Iterator[list[Connection]]:
+    """Yields a list that grows by one with each transaction that the product begins."""
+    begun: list[Connection] = []
+    event.listen(product.engine(), "begin", begun.append)
+    yield begun
+    event.remove(product.engine(), "begin", begun.append)
+
+
+def thirty_deleted_tags(engine: Engine) -> None:
+    with Session(engine) as session, session.begin():
+        for number in range(30):
+            tag_service.delete(session, a_tag(session, f"gone {number}"))
+
+
+def test_a_run_that_is_out_of_time_looks_at_no_more_deleted_tags(
+    committed: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thirty_deleted_tags(committed)
+    monkeypatch.setattr(housekeeping, "SECONDS_A_RUN", 0)
+
+    with transactions_of_the_product() as begun:
+        housekeeping.tidy()
+
+    assert len(begun) < 30
+    with Session(committed) as session:
+        assert rows(session, Tag) == 30
+
+
+def test_deleted_tags_without_a_link_go_together(committed: Engine) -> None:
+    thirty_deleted_tags(committed)
+
+    with transactions_of_the_product() as begun:
+        housekeeping.tidy()
+
+    assert len(begun) < 30
+    with Session(committed) as session:
+        assert rows(session, Tag) == 0
+
+
+def test_many_deleted_tags_leave_time_to_pack(packed: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Session(packed) as session, session.begin():
+        tag_service.delete(session, a_tag(session, "rare"))
+        for number in range(0, 60, 5):
+            images.add_tag(session, OLD + number, "five")
+    monkeypatch.setitem(housekeeping.SHARES, "links", 0)
+
+    housekeeping.tidy()
+
+    with Session(packed) as session:
+        five = a_tag(session, "five")
+        assert session.scalars(select(packed_tags.c.packed_from).where(packed_tags.c.tag_id == five)).one() == 0
+        assert session.scalar(select(Tag.id).where(Tag.name == "rare")) is not None
+
+
+def test_counts_of_tags_that_are_gone_are_dropped_a_chunk_at_a_time(
+    committed: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Session(committed) as session, session.begin():
+        session.execute(insert(tag_count_changes), [{"tag_id": -number, "change": 1} for number in range(1, 8)])
+
+    with Session(committed) as session, session.begin():
+        assert upkeep.fold_counts(session, upkeep.COUNTED[0], 3) == 3
+    with Session(committed) as session:
+        assert rows(session, tag_count_changes) == 4
+    monkeypatch.setattr(housekeeping, "CHANGES_A_CHUNK", 3)
+    housekeeping.tidy()
+
+    with Session(committed) as session:
+        assert rows(session, tag_count_changes) == 0
+
+
+def test_tags_are_looked_at_in_turn_until_the_popular_ones_are_packed(
+    packed: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Session(packed) as session, session.begin():
+        for number in range(0, 60, 5):
+            images.add_tag(session, OLD + number, "five")
+    monkeypatch.setattr(housekeeping, "TAGS_LOOKED_AT", 2)
+    with Session(packed) as session:
+        five = a_tag(session, "five")
+
+    runs = 0
+    while runs < 10 and not _is_packed(packed, five):
+        housekeeping.tidy()
+        runs += 1
+
+    assert 1 < runs < 10
+
+
+def _is_packed(engine: Engine, tag_id: int) -> bool:
+    with Session(engine) as session:
+        return session.scalar(select(packed_tags.c.tag_id).where(packed_tags.c.tag_id == tag_id)) is not None

@@ -66,6 +66,7 @@ BOUNDS: dict[str, tuple[list[str], list[str]]] = {
     "bin_days": (["1", "36500"], ["0", "36501", "-30"]),
     "abandoned_days": (["1", "36500"], ["0", "36501"]),
     "orphan_hours": (["1", "876000"], ["0", "876001"]),
+    "purge_limit": (["1", "100000"], ["0", "100001", "-1"]),
     "inspection_queue": (["https://sqs.eu-central-1.amazonaws.com/0/inspections", ""], ["inspections", "ftp://queue"]),
     "reject_unknown_files": (["true", "false"], ["maybe", ""]),
     "study_date": (["day", "none"], ["hour", ""]),

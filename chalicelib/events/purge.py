@@ -43,7 +43,7 @@ def purge() -> dict[str, int]:
 
 def _is_held_back() -> bool:
     """Whether the clock has leapt within a day: a wrong clock is to delete nothing."""
-    with transaction() as session:
+    with chunk_transaction() as session:
         leapt = purging.clock_leapt(session)
         expired = retention.expired_count(session, settings().bin_days, EXPIRED_COUNTED)
     if expired > settings().purge_limit:
@@ -75,7 +75,7 @@ def _all(find: "Callable[[Session], Sequence[int]]", act: "Callable[[Session, in
 def _orphans(held_back: bool) -> dict[str, int]:
     """Reported all, and removed those that are old; a slice of the bucket after the other."""
     found, removed, most = [], 0, 0 if held_back else ORPHANS_A_RUN
-    with transaction() as session:
+    with chunk_transaction() as session:
         end_of_grace = purging.end_of_grace(session)
     until = time.monotonic() + SECONDS_A_STEP
     for slice_ in slices("orphans", "", SLICES, until):

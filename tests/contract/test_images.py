@@ -434,7 +434,7 @@ def test_a_stale_etag_stops_a_change(editor: Client) -> None:
     assert got(editor, f"/images/{image_id}")["metadata"] == {"first": 1}
 
 
-@pytest.mark.parametrize("if_match", ['"nonsense"', "nonsense", "W/{}", '""'])
+@pytest.mark.parametrize("if_match", ['"nonsense"', "nonsense", "W/{}", '""', '"*"', '"a*"', '"a", *'])
 def test_an_etag_that_does_not_match_strongly_stops_a_change(editor: Client, if_match: str) -> None:
     image_id = registered(editor)["id"]
 

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chalicelib.aws.storage import SINGLE_PUT_BYTES, content_disposition
@@ -21,6 +21,9 @@ def test_the_parts_of_a_multipart_upload_make_up_the_file_within_the_limits_of_s
 
 
 @given(earlier=HEX, later=HEX)
+@example(earlier="0A", later="0A")
+@example(earlier="0A", later="0A0")
+@example(earlier="0a", later="0B")
 def test_sequencers_compare_as_hex_padded_with_zeros_on_the_right(earlier: str, later: str) -> None:
     assert is_later(later, earlier) == (int(later.ljust(18, "0"), 16) > int(earlier.ljust(18, "0"), 16))
 

@@ -133,17 +133,21 @@ def wheel(directory: Path, content: str) -> Path:
     return file
 
 
-def test_a_wheel_with_the_pinned_hash_goes_into_the_package_and_another_fails_the_build(tmp_path: Path) -> None:
-    """That carries the same name and version, as a registry that was broken into would serve it."""
+def test_a_wheel_with_the_pinned_hash_goes_into_the_package(tmp_path: Path) -> None:
     requirements = asking_for("a-wheel==1.0", wheel(tmp_path, "harmless = True\n"))
-    good = packaging.build(Target.here(), tmp_path / "good.zip", requirements)
 
+    assert "a_wheel.py" in names(packaging.build(Target.here(), tmp_path / "function.zip", requirements))
+
+
+def test_another_wheel_of_the_same_name_and_version_fails_the_build(tmp_path: Path) -> None:
+    """As a registry that was broken into would serve it."""
+    requirements = asking_for("a-wheel==1.0", wheel(tmp_path, "harmless = True\n"))
     wheel(tmp_path, "harmless = False\n")
 
-    assert "a_wheel.py" in names(good)
     with pytest.raises(PackagingError, match="Hash mismatch"):
-        packaging.build(Target.here(), tmp_path / "bad.zip", requirements)
-    assert not (tmp_path / "bad.zip").exists()
+        packaging.build(Target.here(), tmp_path / "function.zip", requirements)
+
+    assert not (tmp_path / "function.zip").exists()
 
 
 def test_a_requirement_without_a_hash_fails_the_build(tmp_path: Path) -> None:

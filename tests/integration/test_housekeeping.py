@@ -338,9 +338,13 @@ def test_only_one_packs_at_a_time(packed: Engine) -> None:
 def transactions_of_the_product() -> Iterator[list[Connection]]:
     """Yields a list that grows by one with each transaction that the product begins."""
     begun: list[Connection] = []
-    event.listen(product.engine(), "begin", begun.append)
+
+    def note(connection: Connection) -> None:
+        begun.append(connection)
+
+    event.listen(product.engine(), "begin", note)
     yield begun
-    event.remove(product.engine(), "begin", begun.append)
+    event.remove(product.engine(), "begin", note)
 
 
 def thirty_deleted_tags(engine: Engine) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from infrastructure.stages import STAGES
 from local import ROOT
 
 PAGE = ROOT / "design-docs" / "guarantees.md"
@@ -77,3 +78,18 @@ def test_a_name_counts_for_the_file_before_it_and_no_other() -> None:
         (ROOT / "tests/three.py", "test_of_a_third"),
         (ROOT / "tests/b/test_two.py", "test_of_the_other"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("row", "setting"),
+    [
+        ("requests per second, all callers", "requests_a_second"),
+        ("burst", "burst"),
+        ("requests at the same time", "concurrency"),
+    ],
+)
+def test_the_quotas_on_the_page_are_those_of_the_stages(row: str, setting: str) -> None:
+    (line,) = [line for line in PAGE.read_text().splitlines() if line.startswith(f"| {row} |")]
+    quotas = [getattr(stage, setting) for stage in STAGES.values()]
+
+    assert line == f"| {row} | {' | '.join(f'{quota:,}' if quota else 'what the account allows' for quota in quotas)} |"

@@ -468,6 +468,20 @@ def test_what_prod_keeps_cannot_be_deleted_by_mistake(prod: Template) -> None:
             assert one["Type"] != kind or one["DeletionPolicy"] == "Retain"
 
 
+@pytest.mark.parametrize(("stage", "days"), [("dev", 1), ("staging", 7), ("prod", 35)])
+def test_backups_reach_back_as_far_as_documented(stage: str, days: int, template_of: Callable[[str], Template]) -> None:
+    template = template_of(stage)
+
+    assert template.one("AWS::RDS::DBCluster")["BackupRetentionPeriod"] == days
+    recovery = template.one("AWS::DynamoDB::Table")["PointInTimeRecoverySpecification"]
+    assert recovery == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_access_tokens_last_an_hour(dev: Template) -> None:
+    for client in dev.of_type("AWS::Cognito::UserPoolClient").values():
+        assert (client["AccessTokenValidity"], client["TokenValidityUnits"]["AccessToken"]) == (60, "minutes")
+
+
 def test_the_database_is_serverless_signs_in_by_iam_and_has_a_reader_where_asked(dev: Template, prod: Template) -> None:
     cluster, proxy = prod.one("AWS::RDS::DBCluster"), prod.one("AWS::RDS::DBProxy")
 

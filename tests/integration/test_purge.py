@@ -92,6 +92,18 @@ def test_an_image_whose_time_in_the_bin_is_over_goes_with_every_version_and_ever
             assert not session.scalar(select(func.count()).where(links.c.image_id == image_id))
 
 
+def test_what_was_purged_and_abandoned_is_logged_by_its_ids(
+    committed: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    purged, _ = an_old_image(committed, 31)
+    abandoned, _ = an_old_image(committed, 8, in_bin=False)
+
+    purge.purge()
+
+    (said,) = [vars(record) for record in caplog.records if record.message == "purged"]
+    assert (said["image_ids"], said["abandoned_image_ids"]) == ([purged], [abandoned])
+
+
 def test_what_can_still_be_restored_is_not_purged_and_once_restored_not_abandoned(committed: Engine) -> None:
     image_id, _ = an_old_image(committed, settings().bin_days - 0.001)
 

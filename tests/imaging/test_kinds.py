@@ -51,7 +51,7 @@ def test_dicom_whose_preamble_is_a_tiff_header_is_dicom() -> None:
     assert kind_of(content[:128]) == TIFF
 
 
-@pytest.mark.parametrize("content", [NIFTI_HEADER, gzip.compress(NIFTI_HEADER)])
+@pytest.mark.parametrize("content", [NIFTI_HEADER, gzip.compress(NIFTI_HEADER, mtime=0)])
 def test_nifti_is_known_compressed_or_not(content: bytes) -> None:
     assert kind_of(content) == NIFTI
 
@@ -61,7 +61,7 @@ def test_nifti_is_known_compressed_or_not(content: bytes) -> None:
     [
         (b"%PDF-1.7 ...", "The file is a PDF document, not an image."),
         (b"PK\x03\x04" + bytes(60), "The file is a ZIP archive, or an office document, not an image."),
-        (gzip.compress(b"no image"), "The file is a gzip archive, not an image."),
+        (gzip.compress(b"no image", mtime=0), "The file is a gzip archive, not an image."),
         (b"\0\0\0\x18ftypheic" + bytes(60), "The file is a HEIC picture, which is not supported."),
         (b"<!DOCTYPE html><html>", "The file is an HTML page, not an image."),
         ("Sehr geehrte Frau Müller,\r\n".encode(), "The file is a text, not an image."),

@@ -47,7 +47,7 @@ class State:
         """The database is made last, so what is not there beside it was lost. New secrets would not open the database,
         and would change every hash of an identifier; without the emulator's files every image would be missing."""
         for name in ("secrets.json", "emulator"):
-            if (self.directory / "postgres").is_dir() and not (self.directory / name).exists():
+            if (self.directory / "postgres" / "cluster").is_dir() and not (self.directory / name).exists():
                 raise Trouble(
                     f"{name} is missing from {self.directory}, though its database is there. Restore it from a backup,"
                     " or remove the whole directory to begin anew."

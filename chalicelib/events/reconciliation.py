@@ -103,7 +103,8 @@ def _heal(session: "Session", image: WaitingImage) -> "str | Claim | None":
 
 def _compared() -> "Iterator[Looked]":
     """With the bucket: the last days', and the next of all."""
-    vanished, left = 0, VANISHED_A_RUN
+    vanished: set[str] = set()
+    left = VANISHED_A_RUN
     yesterday = f"images/{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}/"
     for scan, start in (("new objects", yesterday), ("objects", "")):
         for found in slices(scan, start, SLICES, time.monotonic() + SECONDS_A_STEP):
@@ -111,13 +112,13 @@ def _compared() -> "Iterator[Looked]":
             looked = list(each(found.differing(left), uploads.look_again, until))
             yield from looked
             handled = [key for key, _ in looked]
-            vanished += len(found.vanished)
+            vanished.update(found.vanished)
             left -= len(set(found.vanished).intersection(handled))
             if len(handled) < len(found.differing(len(found.vanished))):
                 stop(scan, handled)
                 break
     if vanished:
-        count("ObjectsVanished", vanished)
+        count("ObjectsVanished", len(vanished))
 
 
 def _verified(keys: "Iterable[str]", end: float) -> Iterator[str | None]:

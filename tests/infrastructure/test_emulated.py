@@ -211,7 +211,7 @@ def registered(migrated: None, database: str) -> int:
 def test_a_put_by_presigned_url_wakes_the_handlers_and_the_image_is_there_and_inspected(
     api: str, token: Callable[[str], str], registered: int
 ) -> None:
-    headers = {"Authorization": f"Bearer {token('write')}"}
+    headers = {"Authorization": f"Bearer {token('admin')}"}  # the image is of another caller
     upload = httpx.post(f"{api}/images/{registered}/upload", json={}, headers=headers, timeout=30).json()
 
     put = httpx.put(upload["upload_url"], headers=upload["upload_headers"], content=DATA)
@@ -330,7 +330,7 @@ def invoke_again(cloud: Cloud, function: str) -> subprocess.CompletedProcess[str
 
 
 @pytest.fixture
-def vanished(cloud: Cloud, migrated: None, database: str) -> Iterator[tuple[int, str]]:
+def vanished(cloud: Cloud, migrated: None, database: str) -> tuple[int, str]:
     """The id and key of an image that counts as present and has no file in the bucket, so that S3 sends no event."""
     key = f"images/2026-11-24/{uuid.uuid4()}"
     connection = psycopg2.connect(database)
@@ -343,8 +343,8 @@ def vanished(cloud: Cloud, migrated: None, database: str) -> Iterator[tuple[int,
     image_id: int = cursor.fetchone()[0]
     connection.commit()
     connection.close()
-    yield image_id, key
-    cloud.client("sqs").purge_queue(QueueUrl=dead_letters(cloud))
+    cloud.client("sqs").purge_queue(QueueUrl=dead_letters(cloud))  # of what other tests have left
+    return image_id, key
 
 
 def removed(cloud: Cloud, key: str) -> dict[str, Any]:

@@ -41,6 +41,7 @@ MOST = {
     "packing.pack_new_tags": 8_000,
     "retention.abandoned": 9_000,
     "retention.expired": 4_000,
+    "retention.expired_count": 4_000,
     "retention.lock_expired": 20,
     "retention.lock_quiet": 20,
     "retention.lock_vain_upload": 20,

@@ -203,7 +203,7 @@ def test_a_state_directory_that_lost_a_part_is_refused(directory: Path, part: st
     state.prepare()
     state.secrets()
     (state.directory / "emulator").mkdir()
-    (state.directory / "postgres").mkdir()
+    (state.directory / "postgres" / "cluster").mkdir(parents=True)
     state.prepare()
     (state.directory / part).rename(directory / part)
 

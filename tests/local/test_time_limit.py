@@ -22,7 +22,7 @@ def test_a_request_that_takes_too_long_is_answered_504_and_the_next_one_is_serve
         api = Api(await workers.start(1))
         gateway = Gateway(api, Authorizer(Keys("http://unused"), "nobody"), workers, Rates(100, 1), timeout=1)
         transport = httpx.ASGITransport(cast("Any", gateway))
-        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
             answers = [await client.get("/v1/pid/20")]
             while answers[-1].status_code == 504 and len(answers) < 20:  # until there is another worker
                 answers.append(await client.get("/v1/event"))

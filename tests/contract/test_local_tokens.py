@@ -42,7 +42,8 @@ def machine(stack: dict[str, Any]) -> Mint:
 
 def test_a_minted_token_is_as_good_as_a_genuine_one(anonymous: Client, person: Mint, machine: Mint) -> None:
     for mint in (person, machine):
-        assert anonymous.get("/images", headers=mint(jti="minted")).status_code == 200
+        response = anonymous.get("/images", headers=mint(jti="minted"))
+        assert response.status_code == 200, response.text
 
 
 @pytest.mark.parametrize(

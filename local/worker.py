@@ -60,7 +60,8 @@ def _described(path: str, method: str, route: Any) -> dict[str, Any]:
 
 def answer(handler: Handler, event: bytes | bytearray) -> bytes:
     try:
-        response = json.dumps(handler(json.loads(event), invocation.context(GATEWAY_TIMEOUT_SECONDS))).encode()
+        answered = handler(json.loads(event), invocation.context(GATEWAY_TIMEOUT_SECONDS))
+        response = json.dumps(answered, ensure_ascii=False).encode()
     except Exception as error:  # noqa: BLE001  Lambda, too, reports any failure and goes on to the next event
         traceback.print_exc()
         return ERROR + f"{type(error).__name__}: {error}".encode()

@@ -58,3 +58,10 @@ def test_smaller_pages_by_number_hold_every_image(editor: Client, heavy: Record)
 
     assert [len(page["results"]) for page in pages] == [20, 20, 12, 0]
     assert len({image["id"] for page in pages for image in page["results"]}) == IMAGES
+
+
+def test_a_page_that_fits_is_answered_whatever_its_characters_are(editor: Client, heavy: Record) -> None:
+    """Lambda's runtime writes them as they are, and not as escapes of three times the size."""
+    page = got(editor, "/search/images", **heavy, limit=45)
+
+    assert len(page["results"]) == 45

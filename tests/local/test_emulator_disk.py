@@ -137,6 +137,7 @@ def test_a_file_for_which_the_disk_has_no_room_is_refused_and_its_image_waits(st
 
         assert put(upload).status_code == 200
         eventually(lambda: status(client, upload["id"]) == "present", of="the file")
+    eventually(lambda: reported(stack, upload["id"]), of="the line about it in the log")
     assert reported(stack, upload["id"]) == ["present"]
 
 
@@ -207,6 +208,7 @@ def test_a_change_for_which_there_is_no_room_is_not_made(stack: Stack, bucket: B
     with no_room(stack, NO_SIDECAR):
         bucket.fails("put_object", Key="old", Body=b"after")
         bucket.fails("delete_object", Key="old")
+        bucket.fails("delete_objects", Delete={"Objects": [{"Key": "old"}]})
         bucket.fails("copy_object", Key="copy", CopySource={"Bucket": stack.description["bucket"], "Key": "old"})
         bucket.fails("create_multipart_upload", Key="other")
         bucket.fails("upload_part", **parts, PartNumber=1, Body=b"another")

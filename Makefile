@@ -96,8 +96,8 @@ lock: $(READY) ## pin what pyproject.toml asks for, with hashes (UPGRADE=1 renew
 clean: ## remove the virtual environment and the local data
 	@if [ -L $(STATE)/postgres ]; then \
 		place=$$(readlink $(STATE)/postgres); owner=$$(cat "$$place/state-directory"); \
-		if [ "$$owner" = "$$(cd $(STATE) && pwd -P)" ] || { [ "$$owner" ] && ! [ "$$owner/postgres" -ef "$$place" ]; }; \
-		then rm -rf "$$place"; else echo "The database in $$place stays: it may be of another state directory."; fi; \
+		if [ "$$owner" = "$$(cd $(STATE) && pwd -P)" ]; then rm -rf "$$place"; \
+		else echo "The database in $$place stays: this state directory was not the last to be served with it."; fi; \
 	fi
 	@rm -rf $(VENV) $(STATE) build $(dir $(LINTER)) $(dir $(CLIENT)) $(dir $(BROWSER)) $(dir $(DEPLOYER))
 

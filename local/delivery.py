@@ -51,12 +51,18 @@ class Delivery:
                 self._deliver(message)
 
     def let_go(self) -> None:
-        """Gives the messages that wait for their turn back to the queue, for the next process."""
+        """Sends the messages that wait for their turn anew, for the next process. A message that was only given back
+        would be among the dead letters after some restarts, because the queue counts how often it was received."""
         held = list(self._turns.take_all())
         for start in range(0, len(held), MOST_AT_ONCE):
-            handles = [message["ReceiptHandle"] for message in held[start : start + MOST_AT_ONCE]]
-            entries = [{"Id": str(n), "ReceiptHandle": each, "VisibilityTimeout": 0} for n, each in enumerate(handles)]
-            self._sqs.change_message_visibility_batch(QueueUrl=self._queue, Entries=entries)
+            self._send_anew({str(n): message for n, message in enumerate(held[start : start + MOST_AT_ONCE])})
+
+    def _send_anew(self, messages: dict[str, Message]) -> None:
+        entries = [{"Id": name, "MessageBody": each["Body"], **_group(each)} for name, each in messages.items()]
+        sent = self._sqs.send_message_batch(QueueUrl=self._queue, Entries=entries).get("Successful", [])
+        held = [{"Id": each["Id"], "ReceiptHandle": messages[each["Id"]]["ReceiptHandle"]} for each in sent]
+        if held:
+            self._sqs.delete_message_batch(QueueUrl=self._queue, Entries=held)
 
     def _in_turn(self) -> list[Message]:
         """One message, after all that the queue has were received: who is next can only be told among all."""
@@ -92,6 +98,11 @@ class Delivery:
     def _hide(self, message: Message, seconds: int) -> None:
         handle = message["ReceiptHandle"]
         self._sqs.change_message_visibility(QueueUrl=self._queue, ReceiptHandle=handle, VisibilityTimeout=seconds)
+
+
+def _group(message: Message) -> dict[str, str]:
+    """Returns its MessageGroupId as a parameter, if it has one."""
+    return {name: value for name, value in message["Attributes"].items() if name == "MessageGroupId"}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 _RECORD = "record.json"
@@ -18,7 +19,8 @@ class Changes:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._written: dict[Path, Path] = {}
-        self._removed: list[Path] = []
+        self._removed: set[Path] = set()
+        self._drafts = count()
         self._to_sync: set[Path] = set()
 
     def make_directories(self, path: Path) -> None:
@@ -30,15 +32,17 @@ class Changes:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def write(self, target: Path, content: bytes) -> None:
-        draft = self._directory / f"{len(self._written)}.new"
+        draft = self._directory / f"{next(self._drafts)}.new"
         _write(draft, content)
         self._written[target] = draft
+        self._removed.discard(target)
 
     def remove(self, target: Path) -> None:
-        self._removed.append(target)
+        self._written.pop(target, None)
+        self._removed.add(target)
 
     def commit(self) -> None:
-        """Raises OSError when something cannot be made durable; then every file is as it was."""
+        """Makes the changes. Raises OSError when one of them cannot be made durable; then every file is as it was."""
         if not self._written and not self._removed:
             return
         kept: Kept = []
@@ -46,14 +50,14 @@ class Changes:
             kept = self._keep()
             self._make()
             self._forget()
-        except OSError:
+        except BaseException:
             self._undo_or_die(kept)
             raise
         finally:
             self.discard()
 
     def discard(self) -> None:
-        """Leaves a record of changes that could not be undone: the next start has to."""
+        """Removes the drafts. Keeps them while there is a record, by which the next start undoes the changes."""
         if not (self._directory / _RECORD).exists():
             _sweep(self._directory)
 
@@ -104,11 +108,13 @@ def recover(directory: Path) -> None:
 
 
 def _undo(directory: Path, kept: Kept) -> None:
+    """Puts back every file. A link that is missing was put back by an undo that was killed."""
     for path, link in kept:
         if link is None:
             Path(path).unlink(missing_ok=True)
         else:
-            (directory / link).replace(path)
+            with suppress(FileNotFoundError):
+                (directory / link).replace(path)
     for parent in {Path(path).parent for path, _ in kept}:
         sync_directory(parent)
     (directory / _RECORD).unlink(missing_ok=True)

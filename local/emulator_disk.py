@@ -46,13 +46,17 @@ class Durability:
         if method in ("GET", "HEAD"):
             return self._answered(lambda: self._dispatch(method, bucket, key, headers, body, query), bucket, key)
         self._changes, self._failure, self._events = Changes(self._directory), None, []
-        take_back = _remembered(self._s3, bucket, key, self._s3._qp(query, "uploadId"))
+        take_back = _remembered(self._s3, bucket, key, query)
         try:
             answer = self._answered(lambda: self._write(method, bucket, key, headers, body, query), bucket, key)
             if answer[0] >= 400:
                 self._changes.discard()
                 take_back()
                 return answer
+        except BaseException:
+            self._changes.discard()
+            take_back()
+            raise
         finally:
             self._changes = None
         self._uploads.forget_ended(query)
@@ -128,10 +132,12 @@ class _Os:
         self._durability.note(lambda changes: changes.remove(Path(path)))
 
 
-def _remembered(s3: Any, bucket: str, key: str, upload_id: str) -> Callable[[], None]:
-    """Makes what the emulator's memory has of an object, its versions and its upload what it is now."""
+def _remembered(s3: Any, bucket: str, key: str, query: Any) -> Callable[[], None]:
+    """Returns a function that restores what the emulator's memory holds now of an object, its versions and its
+    upload."""
+    upload_id = s3._qp(query, "uploadId")
     objects = (s3._buckets.get(bucket) or {"objects": {}})["objects"]
-    keys = [key] if key else [*objects]  # without a key, a request may delete any
+    keys = [key] if key else [*objects] if "delete" in query else []  # DeleteObjects names its keys in the body
     saved: list[tuple[Any, Any, Any]] = [(s3._buckets, bucket, s3._buckets.get(bucket))]
     for each in keys:
         saved.append((objects, each, copy.deepcopy(objects.get(each))))

@@ -21,14 +21,14 @@ from infrastructure.resources import (
     REQUEST_SECONDS,
     REQUESTS_PER_CALLER,
 )
-from local import Trouble, proxy_event
+from local import Trouble, own_hosts, proxy_event
 from local.api import Api, Match, Method
 from local.authorizer import Authorizer, Claims, Keys, Unauthorized
 from local.invocation import keep_lines_whole
 from local.proxy_event import Request
 from local.proxy_response import Answer, MalformedResponse, misdirected, preflight, problem, translated
 from local.rates import Rates
-from local.refusals import MISDIRECTED, Refused, check_head, own_hosts, tell
+from local.refusals import MISDIRECTED, Refused, check_head, tell
 from local.slow_clients import protocol
 from local.workers import WorkerFailed, Workers
 

@@ -10,6 +10,7 @@ from infrastructure.resources import (
     GATEWAY_RESPONSES,
     LOCAL_GATEWAY_RESPONSES,
 )
+from local import own_hosts
 from local.proxy_event import Request
 
 MISDIRECTED = "MISDIRECTED_REQUEST"
@@ -38,12 +39,6 @@ def check_head(request: Request) -> None:
     declared = "".join(request.header("content-length")[-1:])
     if declared.isdigit() and int(declared) > GATEWAY_PAYLOAD_BYTES:
         raise Refused("REQUEST_TOO_LARGE")
-
-
-def own_hosts(port: int) -> tuple[str, ...]:
-    """What a client on this machine names in Host."""
-    names = ("127.0.0.1", "localhost")
-    return tuple(f"{name}:{port}" for name in names) + (names if port == 80 else ())
 
 
 def _status(kind: str) -> int:

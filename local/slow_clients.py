@@ -14,7 +14,7 @@ def protocol(api: Api, seconds: float) -> type[asyncio.Protocol]:
     """Of a server that waits so long for a request's line and headers. The body is the gateway's to wait for."""
 
     class ImpatientProtocol(HttpToolsProtocol):
-        _deadline: asyncio.TimerHandle | None = None
+        _deadline: asyncio.TimerHandle
         _begun = False
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -24,26 +24,25 @@ def protocol(api: Api, seconds: float) -> type[asyncio.Protocol]:
         def on_message_begin(self) -> None:
             super().on_message_begin()
             self._begun = True
+            self._deadline.cancel()
             self._wait()
 
         def on_headers_complete(self) -> None:
-            self._stop_waiting()
+            self._deadline.cancel()
             self._begun = False
             super().on_headers_complete()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._stop_waiting()
+            self._deadline.cancel()
             super().connection_lost(exc)
 
         def _wait(self) -> None:
-            self._stop_waiting()
             self._deadline = self.loop.call_later(seconds, self._give_up)
 
-        def _stop_waiting(self) -> None:
-            if self._deadline is not None:
-                self._deadline.cancel()
-
         def _give_up(self) -> None:
+            if self.cycle is not None and not self.cycle.response_complete:
+                self._wait()  # the client would take a 408 now for the answer to the request before
+                return
             if self._begun:
                 self.transport.write(_timed_out(api))
             self.transport.close()

@@ -41,7 +41,10 @@ def serve(directory: Path, port: int, workers: int) -> int:
     _heed_signals()
     try:
         parts.start()
-        print(f"Log: {state.service_log}\nA token: make token USER=editor (or viewer, admin, newcomer, machine)")
+        print(
+            f"Log: {state.service_log}\nA token: make token USER=editor (or viewer, admin, newcomer, machine,"
+            " machine-read, machine-admin)"
+        )
         print(f"Ready: http://127.0.0.1:{port}/{STAGE}", flush=True)
         Watch(parts.processes, parts.start_again).run()
     except Stopped:

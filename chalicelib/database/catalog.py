@@ -71,7 +71,7 @@ def _is_in_the_way(name: str, found: Catalog, needed: Catalog) -> bool:
     if f"table {_table(name)}" not in needed:
         return False
     match name.partition(" ")[0]:
-        case "constraint" | "trigger":
+        case "constraint" | "trigger" | "rule" | "security":
             return True
         case "index":
             return "UNIQUE" in found[name]
@@ -89,7 +89,7 @@ def _table(name: str) -> str:
 _OBJECTS = text(
     r"""
     WITH own AS (
-        SELECT oid, relname, relkind, reloptions FROM pg_class
+        SELECT oid, relname, relkind, reloptions, relrowsecurity AND relforcerowsecurity AS is_forced FROM pg_class
         WHERE relnamespace = 'public'::regnamespace AND relname NOT LIKE 'alembic_version%'
         AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = pg_class.oid AND d.deptype = 'e')
     ), tables AS (
@@ -122,6 +122,9 @@ _OBJECTS = text(
     UNION ALL SELECT 'trigger', t.relname || '.' || g.tgname,
             pg_get_triggerdef(g.oid) || CASE WHEN g.tgenabled = 'O' THEN '' ELSE ' DISABLED' END
         FROM tables t JOIN pg_trigger g ON g.tgrelid = t.oid WHERE NOT g.tgisinternal
+    UNION ALL SELECT 'rule', t.relname || '.' || r.rulename, pg_get_ruledef(r.oid)
+        FROM tables t JOIN pg_rewrite r ON r.ev_class = t.oid
+    UNION ALL SELECT 'security', relname || '.rows', 'FORCED' FROM tables WHERE is_forced
     UNION ALL SELECT 'function', f.oid::regprocedure::text, concat_ws(' ',
             'RETURNS', pg_get_function_result(f.oid), 'LANGUAGE', l.lanname, f.provolatile, f.proconfig,
             'md5', md5(trim(regexp_replace(f.prosrc, '\s+', ' ', 'g')))

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local.front import rules, signatures
-from local.front.bodies import Body, Receive, Send, replayed, watched, whole
+from local.front.bodies import LARGEST_CALL, LARGEST_OPEN, Body, Receive, Send, replayed, watched, whole
 from local.front.head import Head
 from local.front.keys import Keys
 from local.front.payloads import Chain, Chunked, Payload, Unsigned, Whole
-from local.front.refusals import Refused, answer
+from local.front.refusals import RefusedCall, answer
 from local.front.rules import Rules
 from local.front.signatures import Signature
 
@@ -50,34 +50,35 @@ class Front:
         try:
             checked = await self._checked(head, body)
             await self.emulator(scope, checked, send)
-        except Refused as refusal:
+        except RefusedCall as refusal:
             await self._refuse(head, refusal, body, send)
 
     async def _checked(self, head: Head, receive: Receive) -> Receive:
-        """Gives the body on once it has been checked, or while it is. Raises Refused, now or then."""
+        """Returns the receive function for the emulator. It checks the body as it passes, unless that was checked
+        already. Raises RefusedCall."""
         self.rules.check_host(head)
         service_of_request.set(None)
-        if self.rules.is_preflight(head) or self.rules.is_api_call(head):
-            return receive
+        if self.rules.is_api_call(head):
+            return replayed(await whole(receive, LARGEST_CALL), receive)
+        if self.rules.is_preflight(head) or rules.is_ready(head):
+            return replayed(await whole(receive, LARGEST_OPEN), receive)
         if self.rules.is_open(head):
             service_of_request.set("cognito-idp")
-            return receive
+            return replayed(await whole(receive, LARGEST_OPEN), receive)
         if self.rules.is_sign_in(head):
             service_of_request.set("cognito-idp")
-            body = await whole(receive)
+            body = await whole(receive, LARGEST_OPEN)
             rules.check_proof(head, body)
             return replayed(body, receive)
         if head.is_query_signed:
             return self._presigned(head, receive)
         if head.origin:
-            raise Refused(403, "AccessDenied", "Pages may use presigned URLs and sign in; nothing else.")
-        if (head.method, head.path) == ("GET", rules.READY):
-            return receive
+            raise RefusedCall(403, "AccessDenied", "Pages may use presigned URLs and sign in; nothing else.")
         return await self._signed(head, receive)
 
     def _presigned(self, head: Head, receive: Receive) -> Receive:
         if "authorization" in head.headers:
-            raise Refused(
+            raise RefusedCall(
                 400,
                 "InvalidArgument",
                 "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string "
@@ -85,37 +86,47 @@ class Front:
             )
         signature = signatures.in_query(head)
         if signature.service != "s3":
-            raise Refused(403, "AccessDenied", "Only URLs of S3 can be presigned.")
+            raise RefusedCall(403, "AccessDenied", "Only URLs of S3 can be presigned.")
         if "aws-chunked" in head.header("content-encoding").lower() or "x-amz-content-sha256" in head.headers:
-            raise Refused(400, "InvalidRequest", "The body of a presigned URL cannot be in the aws-chunked encoding.")
-        self._check(head, signature, signatures.UNSIGNED)
+            raise RefusedCall(
+                400, "InvalidRequest", "The body of a presigned URL cannot be in the aws-chunked encoding."
+            )
+        self._check_value(head, signature, self._secret(head, signature), signatures.UNSIGNED)
         return receive
 
     async def _signed(self, head: Head, receive: Receive) -> Receive:
         if "authorization" not in head.headers:
-            raise Refused(403, "AccessDenied", "The request is not signed.")
+            raise RefusedCall(403, "AccessDenied", "The request is not signed.")
         signature = signatures.in_header(head)
         declared = head.header("x-amz-content-sha256")
+        secret = self._secret(head, signature)
         if signature.service == "s3":
-            secret = self._check(head, signature, declared)
+            self._check_value(head, signature, secret, declared)
             return watched(_payload(head, signature, declared, secret), receive)
-        body = await whole(receive)
+        body = await whole(receive, LARGEST_CALL)
         hashed = hashlib.sha256(body).hexdigest()
         if declared not in ("", hashed):
-            raise Refused(400, "XAmzContentSHA256Mismatch", "The body does not have the hash in x-amz-content-sha256.")
-        self._check(head, signature, hashed)
+            raise RefusedCall(
+                400, "XAmzContentSHA256Mismatch", "The body does not have the hash in x-amz-content-sha256."
+            )
+        self._check_value(head, signature, secret, hashed)
         return replayed(body, receive)
 
-    def _check(self, head: Head, signature: Signature, payload: str) -> str:
-        """Gives the secret that the signature was made with. Raises Refused."""
+    def _secret(self, head: Head, signature: Signature) -> str:
+        """Returns the secret that the signature has to be made with. Raises RefusedCall for a request that is invalid
+        whatever its body is."""
         self.rules.check_scope(head, signature.service, signature.region)
         secret = self.keys(signature.key_id, signature.token)
         signatures.check_head(head, signature, datetime.now(UTC))
-        signatures.check_value(head, signature, secret, payload)
-        service_of_request.set(None if signature.service == "apigateway" else signature.service)
         return secret
 
-    async def _refuse(self, head: Head, refusal: Refused, body_of: Body, send: Send) -> None:
+    @staticmethod
+    def _check_value(head: Head, signature: Signature, secret: str, payload: str) -> None:
+        """Raises RefusedCall unless the signature is that of the request. Else the emulator may answer it."""
+        signatures.check_value(head, signature, secret, payload)
+        service_of_request.set(None if signature.service == "apigateway" else signature.service)
+
+    async def _refuse(self, head: Head, refusal: RefusedCall, body_of: Body, send: Send) -> None:
         if "expect" not in head.headers:
             await body_of.drain()  # a client that still sends would not read the answer
         target, content_type = ("".join(head.headers.get(name, [])) for name in ("x-amz-target", "content-type"))

@@ -4,13 +4,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from local.front.payloads import Payload
-from local.front.refusals import Refused
+from local.front.refusals import RefusedCall
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-_LARGEST_CALL = 20_000_000
-"""Bytes of a body that has to be read before its signature can be checked; no object of S3 is one."""
+LARGEST_CALL, LARGEST_OPEN = 20_000_000, 1_000_000
+"""The most bytes in the body of a signed call that is not to S3, and of a request without a signature. Both are read
+into memory."""
 
 
 class Body:
@@ -30,16 +31,17 @@ class Body:
             await self()
 
 
-async def whole(receive: Receive) -> bytes:
-    """Reads a body that has to be known before its signature can be checked. Raises Refused for one too large."""
+async def whole(receive: Receive, most: int) -> bytes:
+    """Reads a body of at most so many bytes. Raises RefusedCall for a larger one."""
     body = bytearray()
     more = True
     while more:
         message = await receive()
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > _LARGEST_CALL:
-            raise Refused(413, "RequestEntityTooLarge", "The body of a call may have at most 20 MB.")
+        if len(body) > most:
+            largest = f"{most // 1_000_000} MB"
+            raise RefusedCall(413, "RequestEntityTooLarge", f"The body of this request may have at most {largest}.")
     return bytes(body)
 
 
@@ -54,7 +56,7 @@ def replayed(body: bytes, receive: Receive) -> Receive:
 
 
 def watched(payload: Payload, receive: Receive) -> Receive:
-    """Gives each piece on once it is checked; the last one raises Refused when the whole is not what was signed."""
+    """Gives each piece on once it is checked; the last one raises RefusedCall when the whole is not what was signed."""
 
     async def next_message() -> Message:
         message = await receive()

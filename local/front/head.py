@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
-from local.front.refusals import Refused
+from local.front.refusals import RefusedCall
 
 _IN_QUERY = ("x-amz-algorithm", "x-amz-credential", "x-amz-signature", "awsaccesskeyid", "signature")
 
@@ -29,8 +29,8 @@ class Head:
         return cls(scope["method"], scope["raw_path"].decode("latin-1"), scope["path"], query, headers)
 
     def header(self, name: str) -> str:
-        """The value, or "" when there is none. Raises Refused when there are several: the emulator might use another
-        than the one that was checked."""
+        """The value, or "" when there is none. Raises RefusedCall when there are several: the emulator might use
+        another than the one that was checked."""
         return _only(self.headers.get(name, []), name)
 
     def parameter(self, name: str) -> str:
@@ -49,5 +49,5 @@ class Head:
 
 def _only(values: list[str], name: str) -> str:
     if len(values) > 1:
-        raise Refused(400, "InvalidRequest", f"The request has more than one {name}.")
+        raise RefusedCall(400, "InvalidRequest", f"The request has more than one {name}.")
     return values[0] if values else ""

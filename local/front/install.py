@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from local import own_hosts
 from local.front import keys
 from local.front.app import Front, service_of_request
 from local.front.head import Head
@@ -12,9 +13,9 @@ from local.front.rules import Rules, bucket_of
 def install(emulator: Any) -> None:
     """`emulator` is the module `ministack.app`; the settings are in the environment, which the emulator reads too."""
     os.umask(0o077)  # it writes the keys that sign tokens
-    port = os.environ["GATEWAY_PORT"]
+    port = int(os.environ["GATEWAY_PORT"])
     services = tuple(os.environ["SERVICES"].split(","))
-    allowed = Rules(services, frozenset({f"127.0.0.1:{port}", f"localhost:{port}"}), os.environ["MINISTACK_REGION"])
+    allowed = Rules(services, frozenset(own_hosts(port)), os.environ["MINISTACK_REGION"])
     known = keys.root(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
     if "sts" in services:
         known = keys.with_sessions(known)

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from local.front.refusals import Refused
+from local.front.refusals import RefusedCall
 
 Keys = Callable[[str, str], str]
-"""Gives the secret of a key id with this session token ("" is none), or raises Refused."""
+"""Gives the secret of a key id with this session token ("" is none), or raises RefusedCall."""
 
 
 def root(key_id: str, secret: str) -> Keys:
@@ -13,9 +13,9 @@ def root(key_id: str, secret: str) -> Keys:
 
     def find(asked: str, token: str) -> str:
         if asked != key_id:
-            raise Refused(403, "InvalidAccessKeyId", "The access key id is not that of this stack.")
+            raise RefusedCall(403, "InvalidAccessKeyId", "The access key id is not that of this stack.")
         if token:
-            raise Refused(400, "InvalidToken", "The access key of this stack has no session token.")
+            raise RefusedCall(400, "InvalidToken", "The access key of this stack has no session token.")
         return secret
 
     return find
@@ -31,7 +31,7 @@ def with_sessions(root: Keys) -> Keys:
             return root(asked, token)
         found = resolve_credential(asked, None, token)
         if not isinstance(found, ResolvedCredential):
-            raise Refused(403, str(found.code), str(found.message))
+            raise RefusedCall(403, str(found.code), str(found.message))
         return str(found.secret_access_key)
 
     return find

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from local.front.refusals import Refused
+from local.front.refusals import RefusedCall
 from local.front.signatures import Signature
 
 _EMPTY = hashlib.sha256(b"").hexdigest()
@@ -18,10 +18,10 @@ _CHECKSUM = re.compile(r"x-amz-checksum-[a-z0-9]+")
 
 class Payload(Protocol):
     def feed(self, data: bytes) -> None:
-        """Takes the next bytes of the body. Raises Refused."""
+        """Takes the next bytes of the body. Raises RefusedCall."""
 
     def finish(self) -> None:
-        """Raises Refused unless this was the whole of what was signed."""
+        """Raises RefusedCall unless this was the whole of what was signed."""
 
 
 class Unsigned:
@@ -42,7 +42,9 @@ class Whole:
 
     def finish(self) -> None:
         if self._hash.hexdigest() != self._expected:
-            raise Refused(400, "XAmzContentSHA256Mismatch", "The body does not have the hash in x-amz-content-sha256.")
+            raise RefusedCall(
+                400, "XAmzContentSHA256Mismatch", "The body does not have the hash in x-amz-content-sha256."
+            )
 
 
 @dataclass
@@ -57,7 +59,7 @@ class Chain:
         text = "\n".join((f"AWS4-HMAC-SHA256-{kind}", self.signature.moment, self.signature.scope, self.last, *hashes))
         self.last = hmac.digest(self.key, text.encode(), "sha256").hex()
         if not hmac.compare_digest(self.last.encode(), given.encode()):
-            raise Refused(403, "SignatureDoesNotMatch", "The signature of a chunk does not match.")
+            raise RefusedCall(403, "SignatureDoesNotMatch", "The signature of a chunk does not match.")
 
 
 class Chunked:
@@ -87,7 +89,7 @@ class Chunked:
 
     def finish(self) -> None:
         if not self._done or self._line:
-            raise Refused(400, "IncompleteBody", "The body ends before its last chunk.")
+            raise RefusedCall(400, "IncompleteBody", "The body ends before its last chunk.")
 
     def _take_data(self, rest: memoryview) -> int:
         taken = rest[: self._left]
@@ -138,11 +140,11 @@ class Chunked:
         elif name in self._announced and _CHECKSUM.fullmatch(name):
             self._trailer += line + b"\n"
         else:
-            raise Refused(403, "AccessDenied", "The trailer holds something other than the announced checksums.")
+            raise RefusedCall(403, "AccessDenied", "The trailer holds something other than the announced checksums.")
 
     def _end(self) -> None:
         if self._signed_trailer:
-            raise Refused(403, "SignatureDoesNotMatch", "The trailer is not signed.")
+            raise RefusedCall(403, "SignatureDoesNotMatch", "The trailer is not signed.")
         self._done = True
         self._read = self._after_the_end
 
@@ -150,5 +152,5 @@ class Chunked:
         raise _malformed()
 
 
-def _malformed() -> Refused:
-    return Refused(400, "InvalidRequest", "The body is not in the aws-chunked encoding that its headers declare.")
+def _malformed() -> RefusedCall:
+    return RefusedCall(400, "InvalidRequest", "The body is not in the aws-chunked encoding that its headers declare.")

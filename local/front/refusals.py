@@ -7,7 +7,7 @@ Answer = tuple[int, str, bytes]
 """Status, content type, body."""
 
 
-class Refused(Exception):
+class RefusedCall(Exception):
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
         self.status = status
@@ -15,7 +15,7 @@ class Refused(Exception):
         self.message = message
 
 
-def answer(refusal: Refused, target: str, content_type: str) -> Answer:
+def answer(refusal: RefusedCall, target: str, content_type: str) -> Answer:
     """`target` and `content_type` are the headers X-Amz-Target and Content-Type of the request."""
     if target or "json" in content_type:
         content = {"__type": refusal.code, "message": refusal.message}

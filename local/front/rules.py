@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from local.front.head import Head
-from local.front.refusals import Refused
+from local.front.refusals import RefusedCall
 
 SERVED = ("s3", "sqs", "dynamodb", "cognito-idp")
 """The services of the local stack, by the names in the scope of a signature."""
@@ -43,12 +43,12 @@ class Rules:
     region: str
 
     def check_host(self, head: Head) -> None:
-        """Raises Refused for names that lead here from elsewhere (DNS rebinding), and for virtual hosts."""
+        """Raises RefusedCall for names that lead here from elsewhere (DNS rebinding), and for virtual hosts."""
         hosts = head.headers.get("host", [])
         if len(hosts) != 1:
-            raise Refused(400, "InvalidRequest", "The request must have exactly one Host header.")
+            raise RefusedCall(400, "InvalidRequest", "The request must have exactly one Host header.")
         if hosts[0].lower() not in self.hosts:
-            raise Refused(
+            raise RefusedCall(
                 421, "MisdirectedRequest", f"This emulator answers only to {' and '.join(sorted(self.hosts))}."
             )
 
@@ -82,15 +82,15 @@ class Rules:
         return bool(deployed) and not head.origin
 
     def check_scope(self, head: Head, service: str, region: str) -> None:
-        """Raises Refused unless the request is one for a service that the stack uses."""
+        """Raises RefusedCall unless the request is one for a service that the stack uses."""
         if service not in self.services or region not in {self.region, *(["us-east-1"] if service == "iam" else [])}:
-            raise Refused(403, "AccessDenied", f"This emulator does not offer {service} in {region}.")
+            raise RefusedCall(403, "AccessDenied", f"This emulator does not offer {service} in {region}.")
         if service == "s3" and head.path != "/" and not self.is_bucket(head.path):
-            raise Refused(400, "InvalidBucketName", "The path must begin with the name of a bucket.")
+            raise RefusedCall(400, "InvalidBucketName", "The path must begin with the name of a bucket.")
         if prefix := TARGETS.get(service):
             is_call = (head.method, head.path) == ("POST", "/") and head.header("x-amz-target").startswith(prefix)
             if not is_call or "content-encoding" in head.headers:
-                raise Refused(400, "UnknownOperationException", f"A call of {service} is a POST of JSON to /.")
+                raise RefusedCall(400, "UnknownOperationException", f"A call of {service} is a POST of JSON to /.")
 
     @staticmethod
     def is_bucket(path: str) -> bool:
@@ -102,8 +102,14 @@ def bucket_of(path: str) -> str:
     return path[1:].partition("/")[0]
 
 
+def is_ready(head: Head) -> bool:
+    """Returns whether it asks, from no page, if the emulator is ready."""
+    return (head.method, head.path) == ("GET", READY) and not head.origin and not head.is_query_signed
+
+
 def check_proof(head: Head, body: bytes) -> None:
-    """Raises Refused unless a sign-in offers what the emulator checks: a password, a proof of it or a refresh token."""
+    """Raises RefusedCall unless a sign-in offers what the emulator checks: a password, a proof of it or a refresh
+    token."""
     operation = head.header("x-amz-target").rpartition(".")[2]
     field, allowed = _PROOFS[operation]
     try:
@@ -113,7 +119,7 @@ def check_proof(head: Head, body: bytes) -> None:
     named = content.get(field) if isinstance(content, dict) else None
     if "content-encoding" in head.headers or not isinstance(named, str) or named not in allowed:
         wanted = ", ".join(sorted(allowed))
-        raise Refused(400, "InvalidParameterException", f"{operation} must be JSON with {field} one of {wanted}.")
+        raise RefusedCall(400, "InvalidParameterException", f"{operation} must be JSON with {field} one of {wanted}.")
 
 
 def _has_only(head: Head, names: set[str]) -> bool:

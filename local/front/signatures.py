@@ -12,7 +12,7 @@ from functools import lru_cache, reduce
 from urllib.parse import quote, unquote_to_bytes
 
 from local.front.head import Head
-from local.front.refusals import Refused
+from local.front.refusals import RefusedCall
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
 SKEW = timedelta(minutes=15)
@@ -48,10 +48,12 @@ class Signature:
 
 
 def in_header(head: Head) -> Signature:
-    """Raises Refused."""
+    """Raises RefusedCall."""
     found = _AUTHORIZATION.fullmatch(head.header("authorization"))
     if found is None:
-        raise Refused(400, "IncompleteSignature", "The Authorization header is not a whole AWS4-HMAC-SHA256 signature.")
+        raise RefusedCall(
+            400, "IncompleteSignature", "The Authorization header is not a whole AWS4-HMAC-SHA256 signature."
+        )
     credential, headers, value = found.groups()
     return Signature(
         *_credential(credential),
@@ -64,12 +66,12 @@ def in_header(head: Head) -> Signature:
 
 
 def in_query(head: Head) -> Signature:
-    """Raises Refused."""
+    """Raises RefusedCall."""
     if head.parameter("x-amz-algorithm") != "AWS4-HMAC-SHA256":
-        raise Refused(400, "AuthorizationQueryParametersError", "X-Amz-Algorithm must be AWS4-HMAC-SHA256.")
+        raise RefusedCall(400, "AuthorizationQueryParametersError", "X-Amz-Algorithm must be AWS4-HMAC-SHA256.")
     seconds = head.parameter("x-amz-expires")
     if not re.fullmatch(r"[0-9]{1,6}", seconds) or not 1 <= int(seconds) <= LONGEST:
-        raise Refused(400, "AuthorizationQueryParametersError", "X-Amz-Expires must be from 1 to 604800.")
+        raise RefusedCall(400, "AuthorizationQueryParametersError", "X-Amz-Expires must be from 1 to 604800.")
     return Signature(
         *_credential(head.parameter("x-amz-credential")),
         head.parameter("x-amz-signedheaders"),
@@ -81,21 +83,22 @@ def in_query(head: Head) -> Signature:
 
 
 def check_head(head: Head, signature: Signature, now: datetime) -> None:
-    """Raises Refused unless the signature is in its time and covers every header that it has to."""
+    """Raises RefusedCall unless the signature is in its time and covers every header that it has to."""
     _check_time(signature, now)
     signed = signature.headers.split(";")
     if "host" not in signed:
-        raise Refused(403, "AccessDenied", "The header host must be signed.")
+        raise RefusedCall(403, "AccessDenied", "The header host must be signed.")
     if unsigned := [name for name in head.headers if name.startswith("x-amz-") and name not in signed]:
         message = "There were headers present in the request which were not signed"
-        raise Refused(403, "AccessDenied", f"{message}: {', '.join(unsigned)}")
+        raise RefusedCall(403, "AccessDenied", f"{message}: {', '.join(unsigned)}")
 
 
 def check_value(head: Head, signature: Signature, secret: str, payload: str) -> None:
-    """Raises Refused unless it is the signature of this request. `payload` is the body's hash, or what replaces it."""
+    """Raises RefusedCall unless it is the signature of this request. `payload` is the body's hash, or what replaces
+    it."""
     wanted = signed(canonical_request(head, signature, payload), signature, secret)
     if not hmac.compare_digest(wanted.encode(), signature.value.encode()):
-        raise Refused(403, "SignatureDoesNotMatch", "The signature does not match the request and the secret key.")
+        raise RefusedCall(403, "SignatureDoesNotMatch", "The signature does not match the request and the secret key.")
 
 
 def signed(request: str, signature: Signature, secret: str) -> str:
@@ -114,23 +117,23 @@ def _check_time(signature: Signature, now: datetime) -> None:
     try:
         signed_at = datetime.strptime(signature.moment, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
-        raise Refused(403, "AccessDenied", "X-Amz-Date is missing or malformed.") from None
+        raise RefusedCall(403, "AccessDenied", "X-Amz-Date is missing or malformed.") from None
     if signature.day != signature.moment[:8]:
-        raise Refused(403, "SignatureDoesNotMatch", "The day of the credential is not that of X-Amz-Date.")
+        raise RefusedCall(403, "SignatureDoesNotMatch", "The day of the credential is not that of X-Amz-Date.")
     if signed_at > now + SKEW:
-        raise Refused(403, "RequestTimeTooSkewed", "The request was signed in the future.")
+        raise RefusedCall(403, "RequestTimeTooSkewed", "The request was signed in the future.")
     if signature.seconds is None:
         if signed_at < now - SKEW:
-            raise Refused(403, "RequestTimeTooSkewed", "The request was signed more than 15 minutes ago.")
+            raise RefusedCall(403, "RequestTimeTooSkewed", "The request was signed more than 15 minutes ago.")
     elif now >= signed_at + timedelta(seconds=signature.seconds):
-        raise Refused(403, "AccessDenied", "Request has expired")
+        raise RefusedCall(403, "AccessDenied", "Request has expired")
 
 
 def _credential(text: str) -> tuple[str, str, str, str]:
-    """Key id, day, region and service. Raises Refused."""
+    """Key id, day, region and service. Raises RefusedCall."""
     found = _CREDENTIAL.fullmatch(text)
     if found is None:
-        raise Refused(400, "IncompleteSignature", "The credential must be key/date/region/service/aws4_request.")
+        raise RefusedCall(400, "IncompleteSignature", "The credential must be key/date/region/service/aws4_request.")
     return found[1], found[2], found[3], found[4]
 
 

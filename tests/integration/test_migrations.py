@@ -91,6 +91,8 @@ CHANGED = {
     "CREATE OR REPLACE FUNCTION image_listed() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'": (
         "function image_listed() is"
     ),
+    "CREATE RULE quiet AS ON DELETE TO tags DO INSTEAD NOTHING": "rule tags.quiet should not exist",
+    "ALTER TABLE images ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY": ("security images.rows should not exist"),
     "DROP TABLE first_answers": "table first_answers is missing",
     "DROP EXTENSION intarray": "extension intarray is missing",
 }

@@ -171,3 +171,20 @@ def test_messages_that_were_held_for_their_turn_are_there_for_the_next_process(q
 
     assert len(service.events) == 12
     assert queue.waiting() == 0
+
+
+def test_a_message_that_only_waited_for_its_turn_outlives_any_number_of_restarts(
+    queue: Queue, service: Service
+) -> None:
+    for number in range(5):
+        queue.send({"object_key": f"many/{number}"}, MessageGroupId="many")
+
+    for _ in range(5):
+        process = Delivery(queue.sqs, queue.url, INSPECTION, service.handle, Ending())
+        process.step()
+        process.let_go()
+
+    records = [event["Records"][0] for event in service.events]
+    assert sorted(json.loads(record["body"])["object_key"] for record in records) == [f"many/{n}" for n in range(5)]
+    assert {record["attributes"]["MessageGroupId"] for record in records} == {"many"}
+    assert (queue.waiting(), queue.dead_letters()) == (0, [])

@@ -105,15 +105,53 @@ def test_a_process_killed_at_any_step_leaves_all_or_nothing(
 
 def killed_at(step: int, waiting: Path, files: Path, change: Callable[[Changes, Path], None]) -> bool:
     """Whether the process came to its end before that step."""
+
+    def act() -> None:
+        changes = Changes(waiting)
+        change(changes, files)
+        changes.commit()
+
+    return ends_before(step, act)
+
+
+def recovery_killed_at(step: int, waiting: Path) -> bool:
+    """Returns whether the recovery came to its end before that step."""
+    return ends_before(step, lambda: disk_changes.recover(waiting))
+
+
+def ends_before(step: int, act: Step) -> bool:
+    """Calls `act` in a process that is killed at the step. Fails when `act` raises."""
     child = os.fork()
     if child == 0:
-        with pytest.MonkeyPatch.context() as patched:
-            at_step(step, lambda: os._exit(9), patched)
-            changes = Changes(waiting)
-            change(changes, files)
-            changes.commit()
-            os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        code = 1
+        try:
+            with pytest.MonkeyPatch.context() as patched:
+                at_step(step, lambda: os._exit(9), patched)
+                act()
+            code = 0
+        finally:
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, 9)
+    return code == 0
+
+
+def test_a_recovery_killed_at_any_step_is_finished_by_the_next(waiting: Path, files: Path) -> None:
+    killed = 0
+    for step in range(1, 100):
+        lay_out(files)
+        ended = killed_at(step, waiting, files, change_old)
+        for step_of_recovery in range(1, 100):
+            if recovery_killed_at(step_of_recovery, waiting):
+                break
+            killed += 1
+        assert contents(files) in (BEFORE, CHANGED), step
+        assert [*waiting.iterdir()] == []
+        clear(files)
+        if ended:
+            break
+
+    assert killed >= 20
 
 
 @pytest.mark.parametrize("change", [make_new, change_old])
@@ -134,6 +172,29 @@ def test_a_step_that_fails_leaves_everything_as_it_was(
             break
 
     assert failures >= 5
+    assert [*waiting.iterdir()] == []
+
+
+def test_a_target_that_is_written_twice_has_the_last_content(waiting: Path, files: Path) -> None:
+    changes = Changes(waiting)
+    for name, content in (("a", b"first"), ("a", b"second"), ("b", b"other")):
+        changes.write(files / name, content)
+    changes.commit()
+
+    assert contents(files) == {"a": "second", "b": "other"}
+    assert [*waiting.iterdir()] == []
+
+
+def test_the_last_of_a_write_and_a_removal_holds(waiting: Path, files: Path) -> None:
+    lay_out(files)
+    changes = Changes(waiting)
+    changes.remove(files / "old")
+    changes.write(files / "old", b"after")
+    changes.write(files / "gone", b"after")
+    changes.remove(files / "gone")
+    changes.commit()
+
+    assert contents(files) == {"old": "after", "old.meta.json": "before"}
     assert [*waiting.iterdir()] == []
 
 

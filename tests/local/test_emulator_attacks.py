@@ -89,6 +89,30 @@ def test_nothing_is_reset_without_credentials(emulation: Emulation) -> None:
         assert emulation.send("POST", "/_ministack/reset", more).status == 403
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "more"),
+    [
+        ("POST", "/login", [PAGE]),
+        ("POST", "/oauth2/token", [PAGE]),
+        ("GET", "/_ministack/ready", []),
+        ("OPTIONS", "/login", [PAGE, ("Access-Control-Request-Method", "POST")]),
+        ("POST", "/", [("X-Amz-Target", "AWSCognitoIdentityProviderService.InitiateAuth"), PAGE]),
+    ],
+)
+def test_a_large_body_without_a_signature_is_not_kept_in_memory(
+    emulation: Emulation, method: str, path: str, more: Headers
+) -> None:
+    assert emulation.send(method, path, more, b"x" * 1_000_001).status == 413
+
+
+def test_a_body_is_not_read_for_a_key_that_is_not_the_stacks(emulation: Emulation) -> None:
+    request = emulation.signed(emulation.write("sqs"), TEST)
+
+    answer = emulation.send_signed(request, body=b"x" * 20_000_001)
+
+    assert (answer.status, answer.json()["__type"]) == (403, "InvalidAccessKeyId")
+
+
 def test_the_queues_cannot_be_read_by_the_administration_path(emulation: Emulation) -> None:
     for more in ([], [PAGE]):
         assert emulation.send("GET", "/_ministack/sqs/messages", more).status == 403

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from tests.conftest import eventually
 from tests.files import JPEG
 from tests.local.conftest import Stack, fresh_stack
+from tests.local.emulation import Call, Emulation
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -40,8 +41,10 @@ def no_room(stack: Stack, file_bytes: int = NO_FILE_AT_ALL) -> Iterator[None]:
     emulator = stack.one(EMULATOR)
     _, most = resource.prlimit(emulator, resource.RLIMIT_FSIZE)
     resource.prlimit(emulator, resource.RLIMIT_FSIZE, (file_bytes, most))
-    yield
-    resource.prlimit(emulator, resource.RLIMIT_FSIZE, (most, most))
+    try:
+        yield
+    finally:
+        resource.prlimit(emulator, resource.RLIMIT_FSIZE, (most, most))
 
 
 def restart_the_emulator(stack: Stack) -> None:
@@ -134,6 +137,7 @@ def test_a_file_for_which_the_disk_has_no_room_is_refused_and_its_image_waits(st
 
         assert put(upload).status_code == 200
         eventually(lambda: status(client, upload["id"]) == "present", of="the file")
+    eventually(lambda: reported(stack, upload["id"]), of="the line about it in the log")
     assert reported(stack, upload["id"]) == ["present"]
 
 
@@ -204,6 +208,7 @@ def test_a_change_for_which_there_is_no_room_is_not_made(stack: Stack, bucket: B
     with no_room(stack, NO_SIDECAR):
         bucket.fails("put_object", Key="old", Body=b"after")
         bucket.fails("delete_object", Key="old")
+        bucket.fails("delete_objects", Delete={"Objects": [{"Key": "old"}]})
         bucket.fails("copy_object", Key="copy", CopySource={"Bucket": stack.description["bucket"], "Key": "old"})
         bucket.fails("create_multipart_upload", Key="other")
         bucket.fails("upload_part", **parts, PartNumber=1, Body=b"another")
@@ -231,8 +236,17 @@ def test_a_file_that_cannot_be_read_is_an_error_and_not_an_empty_file(stack: Sta
 
 def test_an_upload_id_that_names_a_directory_removes_nothing(stack: Stack, bucket: Bucket) -> None:
     bucket.do("put_object", Key="kept-too", Body=b"data")
-    url = bucket.s3.generate_presigned_url("put_object", Params={"Bucket": stack.description["bucket"], "Key": "x"})
+    upload = {"Key": "x", "UploadId": "../objects"}
+    for operation, more in (
+        ("upload_part", {"PartNumber": 1, "Body": b"data"}),
+        ("complete_multipart_upload", {"MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": '"x"'}]}}),
+        ("abort_multipart_upload", {}),
+    ):
+        with pytest.raises(ClientError, match="NoSuchUpload"):
+            bucket.do(operation, **upload, **more)
 
-    httpx.put(f"{url}&uploadId=../objects", content=b"data")
+    emulation = Emulation(stack.description, stack.state)
+    call = Call("s3", "PUT", f"/{stack.description['bucket']}/x", {}, b"data", {"uploadId": "../objects"})
+    assert emulation.send_signed(emulation.signed(call, emulation.key)).status == 200
 
     assert bucket.read("kept-too") == b"data"

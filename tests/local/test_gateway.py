@@ -218,6 +218,15 @@ def test_the_second_request_of_a_connection_is_not_waited_for_either(impatient: 
     assert [answer.count(status) for status in (b"HTTP/1.1 200 ", b"HTTP/1.1 408 ")] == [1, 1]
 
 
+def test_half_a_second_request_leaves_the_first_its_answer(impatient: httpx.Client) -> None:
+    first = b"GET /v1/pid/0.8 HTTP/1.1\r\nHost: HERE\r\n\r\n"
+
+    answer = _everything_said(impatient, first + HEAD)
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b"HTTP/1.1 408 ") == 1
+
+
 def test_a_request_that_came_in_time_may_take_longer(impatient: httpx.Client) -> None:
     assert impatient.get("v1/pid/0.8").status_code == 200
 

@@ -3,7 +3,7 @@
 import pytest
 
 from local.front.payloads import Chain, Chunked
-from local.front.refusals import Refused
+from local.front.refusals import RefusedCall
 from local.front.signatures import Signature
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -38,11 +38,11 @@ def test_the_example_is_taken_however_it_is_cut(size: int) -> None:
 def test_with_one_byte_changed_it_is_not(at: int) -> None:
     changed = BODY[:at] + (b"b" if BODY[at : at + 1] != b"b" else b"c") + BODY[at + 1 :]
 
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedCall):
         take(changed, 1000)
 
 
 @pytest.mark.parametrize("length", [0, 10, 86, 60_000, len(BODY) - 1])
 def test_nor_is_a_part_of_it(length: int) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedCall):
         take(BODY[:length], 1000)

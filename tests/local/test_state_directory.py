@@ -106,12 +106,13 @@ def test_a_database_that_is_gone_is_not_replaced_by_an_empty_one(private: Path) 
         _place(private / "state")
 
 
-def _clean(state: Path) -> None:
-    """By `make clean`, in a checkout that has nothing else to remove."""
+def _clean(state: Path) -> str:
+    """Returns what `make clean` prints in a checkout that has nothing else to remove."""
     checkout = state.parent / "checkout"
     checkout.mkdir(exist_ok=True)
     shutil.copy(ROOT / "Makefile", checkout)
-    subprocess.run(["make", "-C", checkout, "clean", f"STATE={state}"], check=True, capture_output=True)
+    command = ["make", "-C", str(checkout), "clean", f"STATE={state}"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 @root_only
@@ -128,12 +129,16 @@ def test_make_clean_of_a_copy_leaves_the_database_of_the_original(private: Path)
 
 
 @root_only
-def test_make_clean_of_a_moved_state_directory_removes_its_database(private: Path) -> None:
+def test_make_clean_of_a_moved_state_directory_leaves_its_database_until_it_was_served(private: Path) -> None:
     place = _place(private / "state")
     (private / "state").rename(private / "moved")
+    shutil.copytree(private / "moved", private / "served", symlinks=True)
 
-    _clean(private / "moved")
+    assert str(place) in _clean(private / "moved")
+    assert place.is_dir()
 
+    assert _place(private / "served") == place
+    _clean(private / "served")
     assert not place.exists()
 
 

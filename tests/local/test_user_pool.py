@@ -4,20 +4,15 @@ import json
 import signal
 from typing import Any
 
-import boto3
 import httpx
 import pytest
 
 from infrastructure import resources
 from local.user_pool import CUSTOM_SCOPES
+from tests.conftest import aws_client
 from tests.local.conftest import fresh_stack
 
 PERMISSIONS = ["read", "write", "admin"]
-
-
-def cognito_of(stack: dict[str, Any]) -> Any:
-    named = {name: stack[name] for name in ("aws_access_key_id", "aws_secret_access_key")}
-    return boto3.client("cognito-idp", endpoint_url=stack["aws_endpoint_url"], region_name=stack["region"], **named)
 
 
 def asks(stack: dict[str, Any], machine: dict[str, str], *permissions: str) -> httpx.Response:
@@ -65,7 +60,7 @@ def test_the_machine_of_an_earlier_version_keeps_its_secret_and_loses_the_scope_
 
 def go_back_to_one_machine(stack: dict[str, Any]) -> None:
     """Sets up the clients as earlier versions did: one machine, which may request every scope."""
-    cognito, pool = cognito_of(stack), stack["user_pool_id"]
+    cognito, pool = aws_client(stack, "cognito-idp"), stack["user_pool_id"]
     for permission in set(resources.MACHINE_SCOPES) - {"write"}:
         cognito.delete_user_pool_client(UserPoolId=pool, ClientId=stack["machines"][permission]["client_id"])
     cognito.update_user_pool_client(

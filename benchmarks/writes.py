@@ -51,7 +51,7 @@ SETTINGS = {
     "ACCESS_LOG_TABLE": "none",
     "USER_POOL_ARN": "none",
     "AWS_REGION": "eu-central-1",
-    "STATEMENT_TIMEOUT_SECONDS": "600",
+    "STATEMENT_TIMEOUT_SECONDS": "28",
 }
 
 

@@ -16,6 +16,8 @@ Keyword = Annotated[str, Field(pattern="^[A-Za-z0-9]{1,64}$")]
 
 Days = Annotated[int, Field(ge=1, le=36_500)]
 """Up to a hundred years: what adds them to a date must not end beyond the last one."""
+GATEWAY_SECONDS = 29
+"""API Gateway waits no longer for an answer."""
 UrlSeconds = Annotated[int, Field(ge=1, le=604_800)]
 """Signature version 4 allows a week; the storage refuses every URL that is signed for longer."""
 
@@ -53,11 +55,13 @@ class Settings(BaseModel):
     orphan_hours: int = Field(default=24, ge=1, le=876_000)
     """An object that no image has is removed when it is older."""
     purge_limit: int = Field(default=200, ge=1, le=100_000)
-    """Images that one run of `purge` deletes for good at most."""
+    """The most images that one run of `purge` deletes permanently; also the most uploads that it ends, and the most
+    that it abandons."""
     inspection_queue: str | None = Field(default=None, pattern=r"^(https?://[^\s]+)?$")
     """Where images wait to be inspected; without it nobody asks for inspections."""
     reject_unknown_files: bool = True
-    """Whether a file that is no image of a known kind is refused; else it is kept, without attributes."""
+    """Whether a file that is no image of a known kind is refused; otherwise it is kept, with only the attribute
+    `Format` (`unknown`)."""
     study_date: Literal["day", "month", "year", "none"] = "year"
     """How much of StudyDate is kept among the attributes. A day, with other knowledge, may tell who it was."""
     series_description: bool = False
@@ -73,12 +77,12 @@ class Settings(BaseModel):
     identifier_key: SecretStr | None = Field(default=None, min_length=16)
     """Keys the hashes of study, series and instance UIDs among the attributes; without it none are kept. Whoever has it
     can find out whether an image that they know is here. Another key makes other hashes."""
-    statement_timeout_seconds: int = Field(default=20, ge=1, le=900)
+    statement_timeout_seconds: int = Field(default=20, ge=1, le=28)
     """PostgreSQL ends a statement after this; it stays below the gateway's 29 s, so that the caller gets our answer."""
-    search_timeout_seconds: int = Field(default=5, ge=1, le=900)
+    search_timeout_seconds: int = Field(default=5, ge=1, le=28)
     """For looking up what a search names and finding its page, together; one that takes longer is refused as too
     broad."""
-    count_timeout_milliseconds: int = Field(default=300, ge=1, le=900_000)
+    count_timeout_milliseconds: int = Field(default=300, ge=1, le=28_000)
     """For the total beside a page; one that takes longer is given as "at least"."""
     indexed_attributes: Keywords = (
         *("Modality", "BodyPartExamined", "Manufacturer", "PhotometricInterpretation", "TransferSyntaxUID"),
@@ -91,6 +95,15 @@ class Settings(BaseModel):
     def _outlives(self) -> "Settings":
         if self.abandoned_days * 86_400 < self.upload_url_seconds:
             raise ValueError("ABANDONED_DAYS must not be shorter than UPLOAD_URL_SECONDS: raise it, or lower the other")
+        return self
+
+    @model_validator(mode="after")
+    def _answers_in_time(self) -> "Settings":
+        if self.search_timeout_seconds * 1000 + self.count_timeout_milliseconds >= GATEWAY_SECONDS * 1000:
+            raise ValueError(
+                "SEARCH_TIMEOUT_SECONDS and COUNT_TIMEOUT_MILLISECONDS together must be below the gateway's"
+                f" {GATEWAY_SECONDS} seconds: lower one of them"
+            )
         return self
 
 

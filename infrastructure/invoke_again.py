@@ -7,7 +7,8 @@ messages to the queue that they came from, and these came from none.
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import boto3
@@ -16,6 +17,8 @@ from botocore.exceptions import ClientError
 
 LONGEST_RUN_SECONDS = 900
 """Lambda's own limit."""
+HIDDEN_SECONDS = 43_200
+"""How long messages are hidden from other readers and from this run: the most that SQS allows."""
 _WAIT_SECONDS = 2
 """An answer without messages after less may come from servers of SQS that have none of them."""
 
@@ -43,29 +46,37 @@ def find(stage: str, function: str) -> Place:
         ) from None
 
 
-def invoke_again(place: Place) -> Iterator[tuple[str, str | None]]:
+def invoke_again(place: Place) -> Generator[tuple[str, str | None], None, None]:
     """Yields each message id with the type of the error, None if the function accepted the event and the message was
-    deleted. Messages whose function fails become visible again at the end, so that none is tried twice in a run."""
+    deleted. Ends when there are no more messages, or when one comes a second time. Messages whose function fails become
+    visible again at the end, also of a run that is broken off, so that none is tried twice in a run."""
     sqs, functions = boto3.client("sqs"), boto3.client("lambda", config=_patient())
-    failed = []
-    for message in _messages(sqs, place.dead_letters):
-        receipt = {"QueueUrl": place.dead_letters, "ReceiptHandle": message["ReceiptHandle"]}
-        error = _error(functions, place.function, message["Body"])
-        if error is None:
-            sqs.delete_message(**receipt)
-        else:
-            failed.append(receipt)
-        yield message["MessageId"], error
-    for receipt in failed:
-        sqs.change_message_visibility(**receipt, VisibilityTimeout=0)
+    tried = set[str]()
+    kept = list[dict[str, str]]()
+    try:
+        for message in _messages(sqs, place.dead_letters):
+            receipt = {"QueueUrl": place.dead_letters, "ReceiptHandle": message["ReceiptHandle"]}
+            kept.append(receipt)
+            if message["MessageId"] in tried:
+                return
+            tried.add(message["MessageId"])
+            error = _error(functions, place.function, message["Body"])
+            if error is None:
+                sqs.delete_message(**receipt)
+                kept.pop()
+            yield message["MessageId"], error
+    finally:
+        for receipt in kept:
+            with suppress(ClientError):  # it is visible again already
+                sqs.change_message_visibility(**receipt, VisibilityTimeout=0)
 
 
 def _messages(sqs: Any, queue: str) -> Iterator[dict[str, Any]]:
-    """One at a time, and hidden from other readers for longer than the function may take."""
+    """Yields one message at a time, until there are no more."""
     while received := sqs.receive_message(
         QueueUrl=queue,
         MaxNumberOfMessages=1,
-        VisibilityTimeout=2 * LONGEST_RUN_SECONDS,
+        VisibilityTimeout=HIDDEN_SECONDS,
         WaitTimeSeconds=_WAIT_SECONDS,
     ).get("Messages"):
         yield received[0]

@@ -69,7 +69,11 @@ def misdirected(request_id: str, hosts: tuple[str, ...]) -> Answer:
         "detail": f"The header Host must be {' or '.join(hosts)}; nothing else is served here.",
         "request_id": request_id,
     }
-    headers = [("Content-Type", "application/problem+json"), ("X-Request-Id", request_id)]
+    headers = [
+        ("Content-Type", "application/problem+json"),
+        ("X-Request-Id", request_id),
+        ("Cache-Control", CACHE_CONTROL),
+    ]
     return Answer(421, headers, json.dumps(content).encode())
 
 

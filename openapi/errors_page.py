@@ -12,9 +12,10 @@ Every error is `application/problem+json` (RFC 9457). Its `type` ends with one o
 good: that is what a program should look at. `detail` says in English what went wrong this time, `errors` names the
 fields at fault, and `request_id`, also in the header `X-Request-Id`, finds the request in the service's log.
 
-There is one exception: on AWS, a firewall stands before the API in staging and production. What it refuses for its
-rate (429) is a problem of type `application/json` without a `request_id`, since the request never reached the service.
-What it refuses by its other rules is the problem `forbidden`, with one.
+There are exceptions. On AWS, a firewall stands before the API in staging and production. What it refuses for its rate
+(429) is a problem of type `application/json` without a `request_id`, since the request never reached the service. What
+it refuses by its other rules is the problem `forbidden`, with one. The local gateway answers a wrong `Host` with 421
+and the type `about:blank`, and what is not HTTP with 400 in plain text.
 
 | problem | status | |
 | --- | --- | --- |

@@ -93,8 +93,8 @@ EXPLANATIONS = {
     ),
     "payload-too-large": Explanation(
         "The request is larger than the service or the gateway before it takes: 3,960,000 bytes for an upload in one"
-        " request, 1,000,000 for any other JSON, 10,240 for the request line and the headers together, without what"
-        " separates them.",
+        " request, 1,000,000 for any other JSON, 10,240 for the request line and the headers together, not counting the"
+        " spaces and line breaks between them.",
         "Register the image with `POST /v1/images` and PUT the file to the URL that this gives. Tags that make the"
         " request line too long go into the JSON of an upload.",
         errors.PayloadTooLarge(
@@ -131,7 +131,9 @@ EXPLANATIONS = {
         " so.",
         "Try again after the seconds that `Retry-After` says. Send each POST with an `Idempotency-Key`, and again with"
         " the same one: it is then carried out once, whatever was lost. Without a key, look first whether it was"
-        " carried out: a second POST may create a second image. PUT and DELETE may be sent again as they are.",
+        " carried out: a second POST may create a second image. PUT and DELETE need no key, but look first"
+        " if the answer matters: a PUT with `If-Match` that was carried out is answered with 412 the second time, and a"
+        " DELETE with 404.",
         errors.Unavailable("The database cannot do this just now; try again."),
     ),
     "too-costly": Explanation(

@@ -14,7 +14,7 @@ An access token by client credentials, as `Authorization: Bearer <token>`. Its s
 wider one includes the narrower."""
 
 INTRODUCTION = """\
-Upload images, tag them, find them again by tag, pattern and date, and download them byte for byte; every access is
+Upload images, tag them, find them again by tag, pattern and date, and download them byte for byte; every request is
 recorded.
 
 **Formats.** JSON in UTF-8, in and out. Times are integers: seconds since the Unix epoch, UTC. Ids are integers that
@@ -32,7 +32,7 @@ search for something else.
 page before, is the way through a long list: it neither skips nor repeats what exists throughout. Beyond the first
 10,000 results it is the only way.
 
-**Caching.** Every answer says `Cache-Control: no-store`; `If-None-Match` is not looked at.
+**Caching.** Every answer says `Cache-Control: no-store`; `If-None-Match` is ignored.
 
 **Browsers.** Every answer carries CORS headers, and shows scripts `ETag`, `Link`, `Location`, `Retry-After` and
 `X-Request-Id`."""

@@ -18,7 +18,7 @@ RECORD_SECONDS = 1
 """Short: a request waits for its record, and goes on without it rather than time out."""
 
 PASSING = (b"Throttling", b"ThroughputExceeded", b"TransactionConflict", b"TransactionInProgress")
-"""Refusals that may be otherwise the next time. A conflict: our own first try may still be at work when its answer was
+"""Errors that a second try may not meet. A conflict: our own first try may still be at work when its answer was
 lost."""
 
 MEDIA_TYPE = "application/x-amz-json-1.0"

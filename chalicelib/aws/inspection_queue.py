@@ -20,7 +20,7 @@ _A_BATCH = 10
 class Inspection:
     object_key: str
     created_by: str | None = None
-    """The caller whose turn it takes; None: nobody's in particular."""
+    """The caller among whom turns are shared; None if unknown."""
 
 
 def send(inspection: Inspection, after_seconds: int = 0) -> None:

@@ -1,5 +1,6 @@
 """Single images: get, change, bin, and what the storage reports of them."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, NamedTuple, Self
@@ -100,6 +101,11 @@ def get_restorable_for_change(session: Session, image_id: int, days: int, owner:
 def by_object_key_for_change(session: Session, object_key: str) -> Image | None:
     """In the bin or not: the storage knows nothing of our bin."""
     return _locked(session, Image.object_key == object_key)
+
+
+def ids_of(session: Session, object_keys: Iterable[str]) -> Sequence[int]:
+    """Returns the ids of the images with these object keys, in order."""
+    return session.scalars(select(Image.id).where(Image.object_key.in_(object_keys)).order_by(Image.id)).all()
 
 
 def refresh(session: Session, image: Image) -> None:

@@ -29,7 +29,7 @@ COUNTED = (Counted("tags", "tag_count_changes"), Counted("hidden_tags", "hidden_
 
 
 def deleted_tags(session: Session, most: int) -> Sequence[int]:
-    """Returns the ids of the tags that have waited longest to be purged."""
+    """Returns the ids of deleted tags, in the order of their ids."""
     return session.scalars(select(Tag.id).where(Tag.deleted_at.is_not(None)).order_by(Tag.id).limit(most)).all()
 
 

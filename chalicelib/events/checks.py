@@ -8,7 +8,7 @@ _NAMING = {"extra_attributes", "identifying_attributes", "auto_tags", "indexed_a
 
 
 def complaint() -> str | None:
-    """None: nothing."""
+    """Return what is wrong with the settings, or None."""
     try:
         chosen = settings()
         if _NAMING & chosen.model_fields_set:

@@ -39,7 +39,7 @@ CHANGES_SAMPLED = 10_000
 
 def tidy() -> None:
     """Two at once share the work. Each step ends at its share of the time, so that none waits for ever behind another
-    that has too much to do; what one leaves of its time, the next ones have."""
+    that has too much to do; time that a step does not use is left to the next ones."""
     begun = time.monotonic()
     until = {step: begun + SECONDS_A_RUN * share for step, share in SHARES.items()}
     answers = _drop_answers(until["answers"])

@@ -28,6 +28,8 @@ def chosen_by(chosen: Settings) -> Policy:
     policy = _policy(chosen)
     possible = possible_attributes(policy)
     _refuse(NO_ATTRIBUTES, "auto_tags", sorted(inspections.keywords(chosen.auto_tags) - possible))
+    # A keyword of DICOM that is not kept, or no longer, may be indexed: images that were inspected under earlier
+    # settings still have the attribute, and searches for it are to stay quick.
     indexed = [keyword for keyword in chosen.indexed_attributes if not dicom.is_keyword(keyword)]
     _refuse(NO_ATTRIBUTES, "indexed_attributes", [keyword for keyword in indexed if keyword not in possible])
     return policy

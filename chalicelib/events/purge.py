@@ -2,7 +2,7 @@
 objects of no image. The one function that may delete objects."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from chalicelib.config import settings
@@ -14,6 +14,9 @@ from chalicelib.telemetry import count, logger
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+    Find = Callable[[Session], Sequence[int]]
+    Act = Callable[[Session, int], bool]
 
 SECONDS_A_STEP = 60
 """What is left then waits for the next run; four of them are below what Lambda gives this function."""
@@ -31,14 +34,17 @@ ORPHANS_NAMED = 20
 
 
 def purge() -> dict[str, int]:
-    """How many of what. Two at once do no harm, and one that was broken off is gone on with by the next."""
+    """Returns how many of what. Two runs at once do no harm, and the next run continues one that was broken off."""
     held_back = _is_held_back()
-    purged, ended, abandoned = ([], [], []) if held_back else _by_age()
-    orphans = _orphans(held_back)
-    done = {"purged": len(purged), "uploads_ended": len(ended), "abandoned": len(abandoned), **orphans}
-    if any(done.values()):
-        logger.info("purged", image_ids=purged, abandoned_image_ids=abandoned, done=done)
-    return done
+    done: dict[str, list[int]] = {"purged": [], "uploads_ended": [], "abandoned": []}
+    try:
+        for step, image_id in () if held_back else _by_age():
+            done[step].append(image_id)
+    finally:  # an image that is gone has its line, whatever fails afterwards
+        counts = {step: len(image_ids) for step, image_ids in done.items()}
+        if any(done.values()):
+            logger.info("purged", image_ids=done["purged"], abandoned_image_ids=done["abandoned"], done=counts)
+    return counts | _orphans(held_back)
 
 
 def _is_held_back() -> bool:
@@ -46,7 +52,7 @@ def _is_held_back() -> bool:
     with chunk_transaction() as session:
         leapt = purging.clock_leapt(session)
         expired = retention.expired_count(session, settings().bin_days, EXPIRED_COUNTED)
-    if expired > settings().purge_limit:
+    if expired:
         count("ImagesExpired", expired)
     if leapt:
         logger.error("nothing is purged for a day, because the clock of the database has leapt", expired=expired)
@@ -54,22 +60,24 @@ def _is_held_back() -> bool:
     return leapt
 
 
-def _by_age() -> tuple[list[int], list[int], list[int]]:
-    """Images purged, those whose multipart upload was ended, and abandoned ones; of each at most the limit of a run."""
+def _by_age() -> Iterator[tuple[str, int]]:
+    """Yields what was done with which image; each step handles at most the limit of a run."""
     bin_days, abandoned_days, most = settings().bin_days, settings().abandoned_days, settings().purge_limit
-    return (
-        _all(lambda session: retention.expired(session, bin_days, most), purging.purge),
-        _all(lambda session: retention.vain_uploads(session, abandoned_days, most), purging.end_upload),
-        _all(lambda session: retention.abandoned(session, abandoned_days, most), purging.abandon),
-    )
+    steps: dict[str, tuple[Find, Act]] = {
+        "purged": (lambda session: retention.expired(session, bin_days, most), purging.purge),
+        "uploads_ended": (lambda session: retention.vain_uploads(session, abandoned_days, most), purging.end_upload),
+        "abandoned": (lambda session: retention.abandoned(session, abandoned_days, most), purging.abandon),
+    }
+    for step, (find, act) in steps.items():
+        yield from ((step, image_id) for image_id in _all(find, act))
 
 
-def _all(find: "Callable[[Session], Sequence[int]]", act: "Callable[[Session, int], bool]") -> list[int]:
-    """Of the images found those with which it was done."""
+def _all(find: "Find", act: "Act") -> Iterator[int]:
+    """Yields those of the images found with which it was done."""
     until = time.monotonic() + SECONDS_A_STEP
     with chunk_transaction() as session:
         found = find(session)
-    return [image_id for image_id, done in each(found, act, until) if done]
+    yield from (image_id for image_id, done in each(found, act, until) if done)
 
 
 def _orphans(held_back: bool) -> dict[str, int]:

@@ -46,6 +46,9 @@ NO_IMAGE_YET = 2**63 - 1
 
 HEALED = {Status.PRESENT, Status.MISSING, Status.REJECTED}
 
+HEALED_A_LINE = 1000
+"""A line of the log holds the ids of no more images."""
+
 INSPECTIONS_A_RUN = 1000
 INSPECTION_MINUTES = 10
 """An image that still waits then was lost on its way to the inspection, or failed there."""
@@ -65,12 +68,24 @@ def reconcile() -> dict[str, int]:
 
 def _healed(looked: "Sequence[Looked]", end: float) -> dict[str, int]:
     due = dict.fromkeys(key for key, outcome in looked if outcome == verification.DUE)
-    outcomes = (*(outcome for _, outcome in looked), *_verified(due, end))
-    healed = Counter(str(outcome) for outcome in outcomes if outcome in HEALED)
+    healed = [(key, str(outcome)) for key, outcome in (*looked, *_verified(due, end)) if outcome in HEALED]
+    for start in range(0, len(healed), HEALED_A_LINE):
+        _log_healed(dict(healed[start : start + HEALED_A_LINE]))
     if healed:
-        logger.warning("healed images whose storage event was lost or late", images=healed.total(), became=dict(healed))
-        count("ImagesHealed", healed.total())
-    return dict(healed)
+        count("ImagesHealed", len(healed))
+    return dict(Counter(became for _, became in healed))
+
+
+def _log_healed(became: dict[str, str]) -> None:
+    """By object key. The line names the images by their ids."""
+    with chunk_transaction() as session:
+        image_ids = images.ids_of(session, became)
+    logger.warning(
+        "healed images whose storage event was lost or late",
+        images=len(became),
+        became=dict(Counter(became.values())),
+        image_ids=image_ids,
+    )
 
 
 def _waiting() -> "Iterator[Looked]":
@@ -121,16 +136,17 @@ def _compared() -> "Iterator[Looked]":
         count("ObjectsVanished", len(vanished))
 
 
-def _verified(keys: "Iterable[str]", end: float) -> Iterator[str | None]:
-    """Each is claimed when its turn has come: a claim does not last for the files before it."""
+def _verified(keys: "Iterable[str]", end: float) -> Iterator[tuple[str, str | None]]:
+    """Yields each key with its outcome. Each is claimed when its turn has come: a claim does not last for the files
+    before it."""
     for key in keys:
         try:
             with transaction() as session:
                 outcome = uploads.look_again(session, key, to_read=True)
             if outcome is None or isinstance(outcome, str):
-                yield outcome
+                yield key, outcome
             elif time.monotonic() + outcome.seconds < end:
-                yield concluded(outcome, end)
+                yield key, concluded(outcome, end)
             else:
                 give_up(outcome)
                 logger.warning("no time was left to verify a file", object_key=key)

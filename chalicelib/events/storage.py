@@ -39,7 +39,7 @@ def _taken_in(record: Mapping[str, Any]) -> bool:
         with transaction() as session:
             outcome = uploads.take_in(session, event)
         outcome = concluded(outcome)
-        if _refused(event.object_key, may_be_early=outcome == "unknown" and _is_arrival(record)):
+        if _reject_or_queue(event.object_key, may_be_early=outcome == "unknown" and _is_arrival(record)):
             outcome = Status.REJECTED
     except Exception:  # noqa: BLE001 (whatever is wrong with this record, the others are to go on)
         logger.exception("storage record failed", storage_record=record)
@@ -55,25 +55,26 @@ def _taken_in(record: Mapping[str, Any]) -> bool:
     return True
 
 
-def _refused(object_key: str, *, may_be_early: bool) -> bool:
-    """Whether the file is rejected at once; else its inspection is requested, if it needs one. Also when the event
-    comes again, because the message could not be sent. A key that nobody knows may be that of a one-shot upload, whose
-    row is committed just after its file."""
+def _reject_or_queue(object_key: str, *, may_be_early: bool) -> bool:
+    """Rejects the file, or requests its inspection if it needs one; returns whether the file was rejected. Does the
+    same when the event comes again, because the message could not be sent. An unknown key may be that of a one-shot
+    upload, whose row is committed just after its file."""
     with transaction() as session:
         waiting = inspections.waiting(session, object_key)
     if waiting is None:
         if may_be_early:
             inspection_queue.send(inspection_queue.Inspection(object_key), after_seconds=UNKNOWN_SECONDS)
         return False
-    if _is_no_image(waiting):
+    if _reject_unless_image(waiting):
         return True
     inspection_queue.send(inspection_queue.Inspection(object_key, waiting.created_by))
     return False
 
 
-def _is_no_image(image: Uninspected) -> bool:
-    """Rejects a file whose first bytes are of no kind of image. This needs no decoder and does not wait for the queue
-    of inspections, so a file that is no image is downloadable for a moment only, however long the queue is."""
+def _reject_unless_image(image: Uninspected) -> bool:
+    """Rejects a file whose first bytes are of no kind of image; returns whether it did. This needs no decoder and does
+    not wait for the queue of inspections, so a file that is no image is downloadable for a moment only, however long
+    the queue is."""
     if not settings().inspection_queue or not settings().reject_unknown_files:
         return False
     head = contents.read(image.object_key, 0, HEAD_BYTES)

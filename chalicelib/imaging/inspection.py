@@ -57,12 +57,15 @@ def possible_attributes(policy: Policy) -> set[str]:
     return {*ALLOWED, *NESTED, *IDENTIFIERS, DATE, *OF_FILES, *policy.extra}
 
 
+def known_beforehand(kind: Kind) -> dict[str, Value]:
+    """Returns the attributes that follow from the kind of file alone, however damaged the file is."""
+    found: dict[str, Value] = {"Format": kind.name}
+    return found if kind in (DICOM, NIFTI) else found | {"PixelWarning": [pixel_warnings.NOT_DICOM]}
+
+
 def attributes(subject: Subject) -> dict[str, Value]:
     file = Ranges(subject.fetch, subject.size, MOST_READ_FOR_ATTRIBUTES, head=subject.head)
-    found: dict[str, Value] = {"Format": subject.kind.name}
-    if subject.kind not in (DICOM, NIFTI):
-        found["PixelWarning"] = [pixel_warnings.NOT_DICOM]
-    return found | _attributes(file, subject)
+    return known_beforehand(subject.kind) | _attributes(file, subject)
 
 
 def _attributes(file: io.IOBase, subject: Subject) -> dict[str, Value]:

@@ -34,8 +34,8 @@ SECONDS = 20
 """Of the clock; the function has 60."""
 
 SECONDS_OF_CPU = 8
-"""Of the processor; 30 million pixels in JPEG 2000 take 3, any other frame one or two. A busy machine costs a file none
-of them."""
+"""Of the processor; 30 million pixels in JPEG 2000 take 3, any other frame one or two. Time spent
+waiting for a busy processor does not count."""
 
 SECONDS_OF_FETCHING = 30
 """Beside those; a storage that needs more is to be asked again another time."""

@@ -117,7 +117,7 @@ def inspect(
 
 
 def _heard(child: _Child, subject: Subject) -> Findings:
-    found = Findings({"Format": subject.kind.name})
+    found = Findings(inspection.known_beforehand(subject.kind))
     while found.preview is None and found.no_preview is None:
         try:
             message = child.said()

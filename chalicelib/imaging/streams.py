@@ -8,7 +8,7 @@ from chalicelib.imaging.limits import MOST_PARTS, MOST_PIXELS, MOST_SCANS, NoPre
 
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 """In the compressed data of a JPEG, 0xFF is followed by 0 or by a restart marker."""
-_CODESTREAM = b"\xff\x4f\xff\x51"
+_CODESTREAM = re.compile(rb"\xff\x4f\xff\x51")
 """SOC and SIZ, with which a JPEG 2000 code stream begins (ISO/IEC 15444-1, Annex A)."""
 
 _SOI, _EOI, _SOS, _TEM = 0xD8, 0xD9, 0xDA, 0x01
@@ -29,8 +29,8 @@ def size(stream: bytes) -> Size | None:
         headers = [at for marker, at in _markers(stream) if marker in _FRAME_HEADERS]
         declared = [_size_of_frame_header(stream, at) for at in headers]
     else:
-        start = stream.find(_CODESTREAM)
-        declared = [_size_of_codestream(stream, start)] if start >= 0 else []
+        # In the file format JP2, boxes that decoders skip may hold the start of another code stream.
+        declared = [_size_of_codestream(stream, found.start()) for found in _CODESTREAM.finditer(stream)]
     return max(declared, key=lambda each: each.columns * each.rows * each.samples, default=None)
 
 

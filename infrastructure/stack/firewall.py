@@ -138,6 +138,7 @@ def _problem() -> CfnWebACL.CustomResponseBodyProperty:
 
 
 def _seen(name: str) -> CfnWebACL.VisibilityConfigProperty:
+    """Metrics only: samples would show paths and headers in the console, and so tokens, searches and names of tags."""
     return CfnWebACL.VisibilityConfigProperty(
-        cloud_watch_metrics_enabled=True, metric_name=name, sampled_requests_enabled=True
+        cloud_watch_metrics_enabled=True, metric_name=name, sampled_requests_enabled=False
     )

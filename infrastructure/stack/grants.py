@@ -81,7 +81,7 @@ def _ask_for_inspections(functions: Functions, name: str, inspections: Inspectio
 
 
 def _access_log(functions: Functions, table: aws_dynamodb.Table) -> None:
-    """Allows to add entries and to look them up, not to update or delete one. (BatchWriteItem would allow to delete.)
+    """Lets the API add entries and look them up, not update or delete one. (BatchWriteItem would allow to delete.)
 
     PutItem replaces an item that has the same key, and IAM has no permission that only adds: so an entry can be written
     over by code that runs with this role and knows its request id. Point-in-time recovery has the former one."""

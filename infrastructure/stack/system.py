@@ -48,6 +48,7 @@ class TaggedImageManager(Stack):
             "ApiUrl": f"https://{gateway.api.rest_api_id}.execute-api.{self.region}.{self.url_suffix}/{STAGE}",
             "UserPoolId": users.pool.user_pool_id,
             "BrowserClientId": users.browser.user_pool_client_id,
+            "MachineClientId": users.machines["write"].user_pool_client_id,
             **{f"Machine{name.title()}ClientId": each.user_pool_client_id for name, each in users.machines.items()},
             "SignInUrl": users.domain.base_url(),
             "ImageBucket": bucket.name,

@@ -53,9 +53,10 @@ class Users:
         )
 
     def _machine(self, permission: str, scopes: dict[str, OAuthScope]) -> aws_cognito.UserPoolClient:
-        """A client with a secret, for programs that have this permission."""
+        """A client with a secret, for programs that have this permission. The one for `write` has the id of the client
+        that was once the only one: under a new id it would be replaced, and its secret deleted."""
         return self.pool.add_client(
-            f"Machine{permission.title()}",
+            "Machine" if permission == "write" else f"Machine{permission.title()}",
             generate_secret=True,
             o_auth=aws_cognito.OAuthSettings(
                 flows=aws_cognito.OAuthFlows(client_credentials=True),

@@ -9,7 +9,7 @@ from infrastructure.resources import FUNCTION_ENVIRONMENT
 from infrastructure.stack import alerts
 from infrastructure.stack.alerts import Alert
 from infrastructure.stack.database import BORROW_SECONDS, Database
-from infrastructure.stack.functions import FED_BY_A_QUEUE, Functions
+from infrastructure.stack.functions import FED_BY_A_QUEUE, STORAGE, Functions
 from infrastructure.stack.gateway import Gateway
 from infrastructure.stack.inspections import Inspections
 from infrastructure.stages import Stage
@@ -17,6 +17,12 @@ from infrastructure.stages import Stage
 _FIVE_MINUTES = Duration.minutes(5)
 _INSPECTION_WAIT = Duration.minutes(15)
 _BORROW_MICROSECONDS = BORROW_SECONDS * 1_000_000
+
+_WITHOUT_IT = {
+    True: "Reconciliation finds what storage events left out all the same.",
+    False: "The next run does the same work: the messages may be deleted.",
+}
+"""What happens to dead letters that are not used: of the function of storage events, and of those on a schedule."""
 
 _IN_OTHER_GRAPHS = ("Connections", "DatabaseBusy", "DatabaseProcessor")
 
@@ -87,9 +93,9 @@ class Watch:
                 self._gateway.too_many_requests.metric(period=_FIVE_MINUTES, statistic="Sum"),
                 100,
                 1,
-                "The gateway or the firewall answers 429. In the gateway's log, `firewall` tells which of them. If one"
-                " client sends too much, the access log says which; if all together do, raise requests_a_second and"
-                " burst of the stage.",
+                "The gateway or the firewall answers 429. In the gateway's log, `firewall` tells which of them. The"
+                " gateway's log has the address (`ip`) and, where the token was read, the `user` of each refused"
+                " request. If all clients together send too much, raise requests_a_second and burst of the stage.",
             ),
         ]
 
@@ -194,7 +200,8 @@ class Watch:
                 self._ours("ImagesExpired", "Maximum"),
                 1000,
                 1,
-                "Over 1,000 images wait to be deleted for good; each run of `purge` takes PURGE_LIMIT (200) of them. If"
+                "Over 1,000 images wait to be deleted for good; each run of `purge` takes PURGE_LIMIT (200 by default)"
+                " of them. If"
                 " nobody deleted so many BIN_DAYS ago, disable the rule of `purge` and look at the database's clock and"
                 " at BIN_DAYS. If it was intended, wait, or raise PURGE_LIMIT of the stage to go faster.",
             ),
@@ -212,12 +219,13 @@ class Watch:
     def _of_dead_letters(self, name: str) -> Alert:
         queue = self._functions.by_name[name].dead_letters
         assert queue is not None  # noqa: S101
-        again = (
-            "start a redrive of the queue: its messages go back to the queue of inspections."
-            if name in FED_BY_A_QUEUE
-            else f"`make invoke-again STAGE={self._stage.name} FUNCTION={name}` invokes the function with each again."
-            " Reconciliation finds what storage events left out all the same."
-        )
+        if name in FED_BY_A_QUEUE:
+            again = "start a redrive of the queue: its messages go back to the queue of inspections."
+        else:
+            again = (
+                f"`make invoke-again STAGE={self._stage.name} FUNCTION={name}` invokes the function with each again."
+                f" {_WITHOUT_IT[name == STORAGE]}"
+            )
         return Alert(
             f"DeadLettersOf{name.title().replace('_', '')}",
             queue.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES, statistic="Maximum"),

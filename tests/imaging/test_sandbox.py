@@ -22,6 +22,7 @@ from pydicom.uid import UID, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless
 from chalicelib.imaging import inspection, sandbox
 from chalicelib.imaging.inspection import Subject
 from chalicelib.imaging.limits import MOST_FETCHES, MOST_PARTS, MOST_READ_FOR_PREVIEW, MOST_SCANS
+from chalicelib.imaging.pixel_warnings import NOT_DICOM
 from chalicelib.imaging.ranges import Ranges, TooMuchReadError
 from tests.imaging.files import bundled, dataset, dicom, inspected, picture, subject, written
 
@@ -125,6 +126,20 @@ def test_a_stream_of_too_many_pixels_is_not_decoded_whatever_its_header_claims(s
     assert found.no_preview == "Its 60000 x 60000 pixels are more than a preview is made of."
 
 
+def test_a_small_code_stream_before_the_large_one_does_not_let_it_be_decoded() -> None:
+    """A decoder of JP2 skips boxes that it does not know, whatever they hold."""
+    wrapped = encoded("JPEG2000", 64)
+    start = wrapped.index(b"jp2c") - 4
+    content = wrapped[start:].replace(struct.pack(">LL", 64, 64), struct.pack(">LL", 30_000, 30_000), 1)
+    box = b"uuid" + bytes(16) + wrapped[start + 8 : start + 200]
+    decoy = (len(box) + 4).to_bytes(4, "big") + box
+
+    found = inspected(compressed_dicom(wrapped[:start] + decoy + content, JPEG2000Lossless, 64))
+
+    assert found.no_preview == "Its 30000 x 30000 pixels are more than a preview is made of."
+    assert inspected(compressed_dicom(wrapped[:start] + decoy + wrapped[start:], JPEG2000Lossless, 64)).preview
+
+
 def test_a_stream_of_the_size_that_its_header_claims_is_shown() -> None:
     for stream, syntax in ((JPEG_2000, JPEG2000Lossless), (JPEG_SCAN, JPEGBaseline8Bit)):
         assert inspected(compressed_dicom(stream, syntax, 1500)).preview is not None
@@ -179,6 +194,24 @@ def test_a_decoder_that_breaks_or_hangs_costs_its_process_and_nothing_else(
 
     assert (found.attributes["Modality"], found.preview, found.no_preview) == ("CT", None, reason)
     assert children() == before
+
+
+@pytest.mark.parametrize(
+    ("content", "known"),
+    [
+        (encoded("PNG", 64), {"Format": "PNG", "PixelWarning": [NOT_DICOM]}),
+        (dicom(), {"Format": "DICOM"}),
+    ],
+    ids=["a picture", "DICOM"],
+)
+def test_what_breaks_while_attributes_are_read_keeps_what_is_known_beforehand(
+    monkeypatch: pytest.MonkeyPatch, content: bytes, known: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(inspection, "attributes", lambda _: os._exit(0))
+
+    found = inspected(content)
+
+    assert (found.attributes, found.no_preview) == (known, sandbox.BROKEN)
 
 
 def test_a_decoder_that_computes_for_too_long_is_ended_however_busy_the_machine_is(

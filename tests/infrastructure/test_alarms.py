@@ -137,6 +137,16 @@ def test_the_table_of_alarms_in_the_guide_is_that_of_the_template(prod: Template
     assert alarm_table.inserted(guide, prod.content) == guide, "`make docs` writes the table"
 
 
+def test_only_dead_letters_of_storage_events_are_said_to_be_found_by_reconciliation(prod: Template) -> None:
+    said = {name: alarm["AlarmDescription"] for name, alarm in by_name(prod).items() if name.startswith("DeadLetters")}
+
+    assert [name for name, text in said.items() if "Reconciliation finds" in text] == [
+        "DeadLettersOfRecordStorageEvent"
+    ]
+    schedules = {f"DeadLettersOf{name}" for name in ("Reconcile", "Tidy", "Purge")}
+    assert {name for name, text in said.items() if "The next run does the same work" in text} == schedules
+
+
 def test_the_table_has_every_alarm_with_its_threshold_and_what_to_do(prod: Template) -> None:
     rows = alarm_table.rows(prod.content)
 

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import psycopg2
 import pytest
 from botocore.exceptions import ClientError
 
+from infrastructure import invoke_again as again
 from infrastructure import resources
 from local import emulator
 from local.state import free_port, random_credentials
@@ -380,6 +382,35 @@ def test_a_dead_letter_that_fails_again_stays_and_does_not_keep_others_waiting(
     assert done.returncode == 1, done.stderr
     assert done.stdout.splitlines()[-1] == "2 dead letters, of which 1 failed again."
     assert status_of(database, image_id) == "missing"
+    assert messages_in(cloud) == 1
+
+
+@pytest.fixture
+def failing(cloud: Cloud, migrated: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[again.Place]:
+    """A function with a dead letter that fails whenever it is tried."""
+    for name, value in cloud.environment.items():
+        monkeypatch.setenv(name, value)
+    send(cloud, {"Records": [{"eventName": "nonsense"}]})
+    yield again.find("dev", "record_storage_event")
+    cloud.client("sqs").purge_queue(QueueUrl=dead_letters(cloud))
+
+
+def test_a_run_ends_with_the_first_dead_letter_that_comes_again(
+    failing: again.Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one does that failed when the function took all the time that messages are hidden for."""
+    monkeypatch.setattr(again, "HIDDEN_SECONDS", 0)
+
+    assert len(list(islice(again.invoke_again(failing), 3))) == 1
+
+
+def test_a_run_that_is_broken_off_leaves_what_failed_for_the_next(cloud: Cloud, failing: again.Place) -> None:
+    run = again.invoke_again(failing)
+    _, error = next(run)
+    assert (error is None, messages_in(cloud)) == (False, 0)
+
+    run.close()
+
     assert messages_in(cloud) == 1
 
 

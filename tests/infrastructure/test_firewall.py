@@ -114,6 +114,17 @@ def test_what_the_rules_of_aws_stop_the_gateway_answers_with_a_whole_problem(
     assert problem_of(template, "WAF_FILTERED")["status"] == 403
 
 
+@pytest.mark.parametrize("stage", WITH_FIREWALL)
+def test_the_firewall_keeps_no_samples_of_requests_which_hold_tokens_and_searches(
+    stage: str, template_of: Callable[[str], Template]
+) -> None:
+    acl = template_of(stage).one("AWS::WAFv2::WebACL")
+    seen = [acl["VisibilityConfig"], *(rule["VisibilityConfig"] for rule in acl["Rules"])]
+
+    assert len(seen) == 5
+    assert [each["SampledRequestsEnabled"] for each in seen] == [False] * 5
+
+
 def problem_of(template: Template, kind: str) -> dict[str, Any]:
     answers = template.one("AWS::ApiGateway::RestApi")["Body"]["x-amazon-apigateway-gateway-responses"]
     problem: dict[str, Any] = json.loads(answers[kind]["responseTemplates"]["application/json"])
@@ -123,7 +134,7 @@ def problem_of(template: Template, kind: str) -> dict[str, Any]:
 def test_the_guide_says_how_long_the_firewall_asks_callers_to_wait() -> None:
     guide = (ROOT / "design-docs" / "guides" / "authenticating.md").read_text()
 
-    assert f"{resources.REQUESTS_PER_CALLER:,} requests in any five minutes" in guide
+    assert f"{resources.REQUESTS_PER_CALLER:,} requests may be made in any five minutes" in guide
     assert f"says {resources.RATE_SECONDS}, the whole five minutes" in guide
 
 

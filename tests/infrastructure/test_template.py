@@ -1,6 +1,7 @@
 """What the templates promise. Where the emulator would not notice, this is what does (see emulated.DROPPED)."""
 
 import json
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -542,6 +543,18 @@ def test_the_browsers_client_has_no_secret_and_those_of_machines_have(dev: Templ
     assert browser["AllowedOAuthFlows"] == ["code"]
     assert [one["AllowedOAuthFlows"] for one in machines] == [["client_credentials"]] * 3
     assert dev.one("AWS::Cognito::UserPool")["AdminCreateUserConfig"] == {"AllowAdminCreateUserOnly": True}
+
+
+def test_the_first_client_of_machines_keeps_its_id_and_output_and_has_the_permission_write(dev: Template) -> None:
+    """Under another logical id CloudFormation would make a new client, and delete the old one with its secret."""
+    (first,) = [
+        name for name in dev.of_type("AWS::Cognito::UserPoolClient") if re.fullmatch("UsersMachine[0-9A-F]{8}", name)
+    ]
+    outputs = dev.content["Outputs"]
+
+    scopes = json.dumps(dev.resources[first]["Properties"]["AllowedOAuthScopes"])
+    assert ("/write" in scopes, "/admin" in scopes) == (True, False)
+    assert outputs["MachineClientId"]["Value"] == outputs["MachineWriteClientId"]["Value"] == {"Ref": first}
 
 
 @pytest.fixture(scope="module")

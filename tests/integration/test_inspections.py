@@ -561,6 +561,13 @@ def test_keywords_that_cannot_be_kept_are_refused_by_name_before_any_file_is_loo
     assert row(committed, key).status == "present"
 
 
+def test_an_attribute_that_is_no_longer_kept_may_stay_indexed(configured: Configure) -> None:
+    """Images that were inspected before still have it."""
+    configured(INDEXED_ATTRIBUTES="Modality,EchoNumbers")
+
+    assert "EchoNumbers" not in inspection.policy().extra
+
+
 @pytest.mark.parametrize("setting", ["EXTRA_ATTRIBUTES", "IDENTIFYING_ATTRIBUTES"])
 def test_nothing_of_the_profile_is_kept_unless_a_setting_that_says_so_names_it(
     configured: Configure, setting: str

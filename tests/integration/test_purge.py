@@ -104,6 +104,19 @@ def test_what_was_purged_and_abandoned_is_logged_by_its_ids(
     assert (said["image_ids"], said["abandoned_image_ids"]) == ([purged], [abandoned])
 
 
+def test_what_was_purged_is_logged_even_if_the_bucket_cannot_be_listed_then(
+    committed: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    purged, _ = an_old_image(committed, 31)
+    monkeypatch.setattr(bucket, "listed", _die)
+
+    with pytest.raises(SystemExit):
+        purge.purge()
+
+    (said,) = [vars(record) for record in caplog.records if record.message == "purged"]
+    assert said["image_ids"] == [purged]
+
+
 def test_what_can_still_be_restored_is_not_purged_and_once_restored_not_abandoned(committed: Engine) -> None:
     image_id, _ = an_old_image(committed, settings().bin_days - 0.001)
 
@@ -296,7 +309,7 @@ def test_a_run_deletes_no_more_than_its_limit_and_says_how_many_wait(
     runs = [done(purge.purge())["purged"] for _ in range(4)]
 
     assert runs == [2, 2, 1, 0]
-    assert counted(capsys, "ImagesExpired") == [5, 3]
+    assert counted(capsys, "ImagesExpired") == [5, 3, 1]
 
 
 def test_a_run_abandons_no_more_uploads_than_its_limit(committed: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

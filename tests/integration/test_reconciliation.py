@@ -53,7 +53,7 @@ def statuses(engine: Engine) -> list[str]:
 
 
 def test_an_object_that_vanished_without_an_event_makes_its_image_missing(
-    committed: Engine, prefix: str, capsys: pytest.CaptureFixture[str]
+    committed: Engine, prefix: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     kept, gone = f"{prefix}a", f"{prefix}b"
     put(kept)
@@ -63,6 +63,10 @@ def test_an_object_that_vanished_without_an_event_makes_its_image_missing(
     assert counted(capsys, "ImagesHealed") == [1]
 
     assert statuses(committed) == ["present", "missing"]
+    (said,) = [vars(line) for line in caplog.records if line.message.startswith("healed images")]
+    with committed.connect() as connection:
+        image_id = connection.scalar(select(Image.id).where(Image.object_key == gone))
+    assert (said["image_ids"], said["became"]) == ([image_id], {"missing": 1})
     put(gone)
     assert reconciliation.reconcile() == {"present": 1}
 

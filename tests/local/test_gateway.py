@@ -161,6 +161,7 @@ def test_a_name_that_was_made_to_lead_here_is_refused(
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (421, "application/problem+json")
     assert "Access-Control-Allow-Origin" not in answer.headers
+    assert answer.headers["Cache-Control"] == "no-store"
     problem = answer.json()
     assert problem["request_id"] == answer.headers["X-Request-Id"]
     assert f"127.0.0.1:{running_gateway.base_url.port} or localhost:" in problem["detail"]

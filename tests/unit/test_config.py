@@ -75,9 +75,9 @@ BOUNDS: dict[str, tuple[list[str], list[str]]] = {
     "identifying_attributes": (["", "PatientID,PatientAge"], ["0010-0020", "A" * 65, "a b", ",".join(["A"] * 101)]),
     "auto_tags": (["", "{Modality} of {Rows}|all"], ["{Modality", "Modality}", "{}", "{a b}", "a" * 10_001]),
     "identifier_key": (["k" * 16], ["", "k" * 15]),
-    "statement_timeout_seconds": (["1", "900"], ["0", "901", "-1"]),
-    "search_timeout_seconds": (["1", "900"], ["0", "901", "-1"]),
-    "count_timeout_milliseconds": (["1", "900000"], ["0", "900001", "-1"]),
+    "statement_timeout_seconds": (["1", "28"], ["0", "29", "-1"]),
+    "search_timeout_seconds": (["1", "28"], ["0", "29", "-1"]),
+    "count_timeout_milliseconds": (["1", "23999"], ["0", "28001", "-1"]),
     "indexed_attributes": (["", "Rows"], ["0028-0010", "A" * 65, ",".join(["A"] * 101)]),
 }
 """Of each setting: values that are taken, the least and the greatest among them, and values that are refused."""
@@ -114,3 +114,20 @@ def test_an_image_is_not_abandoned_while_its_upload_url_still_works(monkeypatch:
 
     with pytest.raises(SettingsError, match="ABANDONED_DAYS must not be shorter than UPLOAD_URL_SECONDS"):
         settings()
+
+
+@pytest.mark.usefixtures("_fresh_settings")
+@pytest.mark.parametrize(
+    ("search", "count", "fits"), [("28", "999", True), ("28", "1000", False), ("5", "24000", False)]
+)
+def test_a_search_and_its_count_together_end_before_the_gateway_gives_up(
+    monkeypatch: pytest.MonkeyPatch, search: str, count: str, *, fits: bool
+) -> None:
+    monkeypatch.setenv("SEARCH_TIMEOUT_SECONDS", search)
+    monkeypatch.setenv("COUNT_TIMEOUT_MILLISECONDS", count)
+
+    if fits:
+        assert settings().search_timeout_seconds == int(search)
+    else:
+        with pytest.raises(SettingsError, match="SEARCH_TIMEOUT_SECONDS and COUNT_TIMEOUT_MILLISECONDS together"):
+            settings()

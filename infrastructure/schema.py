@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from chalicelib.config import settings
 from chalicelib.database import catalog, engine, migrations
 from local import environment, postgres
 from local.state import free_port
@@ -57,13 +58,29 @@ def _present(versions: Path) -> dict[str, str]:
 
 def describe() -> str:
     """Returns the description of the schema that all migrations make, on a server that lives as long as this takes."""
-    with _server() as url:
-        os.environ |= environment.database(url) | dict.fromkeys(_NOT_USED, "none")
+    with _server() as url, _product_on(url):
         migrations.upgrade(compare=False)
         with engine.engine().connect() as connection:
-            described = catalog.as_text(catalog.live(connection))
-        engine.forget()
-        return described
+            return catalog.as_text(catalog.live(connection))
+
+
+@contextmanager
+def _product_on(url: str) -> Iterator[None]:
+    """Makes the product use this database, and afterwards the one that it used before."""
+    before = dict(os.environ)
+    _forget_database()
+    os.environ |= environment.database(url) | dict.fromkeys(_NOT_USED, "none")
+    try:
+        yield
+    finally:
+        _forget_database()
+        os.environ.clear()
+        os.environ |= before
+
+
+def _forget_database() -> None:
+    engine.forget()
+    settings.cache_clear()
 
 
 @contextmanager

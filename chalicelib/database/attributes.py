@@ -135,8 +135,8 @@ _CHUNK = text("SELECT id FROM images WHERE deleted_at IS NULL AND id < :position
 
 _HOLD = text("SELECT id FROM images WHERE id = ANY (:image_ids) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED")
 
-# The triggers' function index_attributes does the same for one image. Its plan is kept for the session, and a plan that
-# was made when there were hardly any values compares each entry of a chunk with all of them. OFFSET 0: look each up.
+# The triggers' function index_attributes does the same for one image. OFFSET 0 keeps the planner from joining: a plan
+# that was made when there were hardly any values would compare each entry of a chunk with all of them.
 _ENTRIES = "attribute_entries(CAST(:image_ids AS bigint[]), CAST(:keywords AS text[]))"
 
 _ADD_VALUES = text(

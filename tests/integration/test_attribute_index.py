@@ -365,3 +365,19 @@ def test_a_range_holds_for_numbers_and_dates_within_it(
         session.execute(update(indexed_attributes).values(position=0))
 
     assert found(committed, Criteria(attribute_ranges=(AttributeRange(keyword, least, most),))) == ids[: len(within)]
+
+
+def test_a_session_that_began_with_few_values_finds_each_by_the_index_when_there_are_many(committed: Engine) -> None:
+    first, later = with_attributes(committed, {"Modality": "CT"}, {"Modality": "MR"})
+    with committed.connect() as connection:
+        connection.exec_driver_sql("INSERT INTO indexed_attributes (keyword) VALUES ('Modality')")
+        connection.exec_driver_sql("SELECT index_attributes(ARRAY[%s::bigint], ARRAY['Modality'])", (first,))
+        connection.exec_driver_sql(
+            "INSERT INTO hidden_tags (keyword, value) SELECT 'Modality', to_jsonb(n) FROM generate_series(1, 20000) n"
+        )
+        (plan,) = connection.exec_driver_sql(
+            "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT index_attributes(ARRAY[%s::bigint], ARRAY['Modality'])",
+            (later,),
+        ).scalar_one()
+
+        assert plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"] < 200

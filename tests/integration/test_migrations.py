@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine
@@ -181,13 +182,18 @@ def test_a_migration_does_not_wait_long_for_a_table(database: str, monkeypatch: 
 def test_the_repair_does_nothing_to_a_database_that_needs_none(database: str) -> None:
     """Not even to the rows of the system's catalog, which every statement that changes a schema writes."""
     with a_database(database, "intact") as url, used_by_the_product(url):
-        migrations.upgrade()
+        _upgrade_to("0009")
         with _session(url) as (connection, cursor):
             cursor.execute("UPDATE alembic_version SET version_num = '0008'")
             connection.commit()
             before = _written(cursor)
-            migrations.upgrade()
+            _upgrade_to("0009")
             assert _written(cursor) == before
+
+
+def _upgrade_to(revision: str) -> None:
+    with product_engine().begin() as connection:
+        command.upgrade(migrations._config(connection), revision)
 
 
 def _written(cursor: Any) -> list[Any]:

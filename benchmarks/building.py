@@ -29,7 +29,7 @@ def take_off(cursor: Any, tables: Sequence[str]) -> None:
 
 
 def put_back(dsn: str, tables: Sequence[str], at_once: int = 2) -> None:
-    """Builds what was taken off these tables, if something was; so many indexes at once."""
+    """Builds the indexes and foreign keys that were taken off these tables, several at the same time."""
     indexes, others = (_noted(dsn, tables, is_index) for is_index in (True, False))
     with ThreadPoolExecutor(at_once) as threads:
         for built in [threads.submit(_run, dsn, [index]) for index in indexes]:

@@ -51,7 +51,7 @@ class Delivery:
                 self._deliver(message)
 
     def let_go(self) -> None:
-        """Sends the messages that wait for their turn anew, for the next process. A message that was only given back
+        """Sends the messages that wait for their turn again, for the next process. A message that was only given back
         would be among the dead letters after some restarts, because the queue counts how often it was received."""
         held = list(self._turns.take_all())
         for start in range(0, len(held), MOST_AT_ONCE):

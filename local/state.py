@@ -50,7 +50,7 @@ class State:
             if (self.directory / "postgres" / "cluster").is_dir() and not (self.directory / name).exists():
                 raise Trouble(
                     f"{name} is missing from {self.directory}, though its database is there. Restore it from a backup,"
-                    " or remove the whole directory to begin anew."
+                    " or remove the whole directory to start over."
                 )
 
     def lock(self) -> int:

@@ -65,13 +65,13 @@ def changes(session: Session, most: int) -> int:
 
 
 def most_changed_block(session: Session, sample: int) -> Block | None:
-    """Judged by so many of the changes, of which there may be millions."""
+    """Returns the block with the most changes, judged by a sample: there may be millions of them."""
     row = session.execute(_MOST_CHANGED_BLOCK, {"sample": sample}).one_or_none()
     return None if row is None else Block(row.first_id, row.end_id)
 
 
 def pack(session: Session, block: Block) -> None:
-    """Packs the block, anew if it is packed already."""
+    """Packs the block, and replaces what was packed of it before."""
     _read_ranges(session)
     session.execute(_PACK, {**block._asdict(), "forgotten": MOST_FORGOTTEN})
 

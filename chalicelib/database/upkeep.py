@@ -47,7 +47,7 @@ def purge_binned_links(session: Session, tag_id: int, most: int) -> int:
 
 def purge_tags(session: Session, tag_ids: Sequence[int]) -> set[int]:
     """Returns the deleted tags that are gone now: one stays as long as it has a link, or someone who found it before it
-    was deleted may yet make one. Packed links go with their tag, so nobody may pack meanwhile."""
+    was deleted may yet make one. Packed links go with their tag, so no other process may pack at the same time."""
     held = session.scalars(_HOLD_ALONE, {"tag_ids": list(tag_ids)}).all()
     return set(session.scalars(_PURGE_TAGS, {"tag_ids": held})) if held else set()
 

@@ -137,6 +137,7 @@ def _one_image(session: Any) -> Any:
 _CHUNKS: tuple[Callable[[Any], object], ...] = (
     lambda session: scans.known_objects(session, "", None, 5000),
     lambda session: inspections.overdue(session, 0, 1000),
+    lambda session: images.ids_of(session, [one.object_key for one in scans.waiting(session, 2**63 - 1, 1000)]),
 )
 """What the storage has a part in."""
 

@@ -24,6 +24,10 @@ SINGLE_PUT_BYTES = 5 * 1024**3
 
 PREVIEW_TYPE = "image/webp"
 
+NOT_THE_CALLERS = frozenset({"RequestTimeTooSkewed", "ExpiredToken", "InvalidToken", "403"})
+"""Codes of errors that no caller has caused: the clock of this process is wrong, or its credentials have expired. The
+answer to a HEAD has no code but the status."""
+
 INERT_TYPES = frozenset(
     {
         "application/dicom",
@@ -122,13 +126,14 @@ def content_disposition(filename: str) -> str:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Raises Unavailable when S3 does not answer, or fails on its side."""
+    """Raises Unavailable when S3 does not answer, fails on its side, or refuses the clock or the credentials of this
+    process, which the next request may have again in order."""
     try:
         yield
     except BotoCoreError as error:
         raise Unavailable("The image storage does not answer just now; try again.") from error
     except ClientError as error:
-        if status(error) >= 500:
+        if status(error) >= 500 or error.response["Error"]["Code"] in NOT_THE_CALLERS:
             raise Unavailable("The image storage fails just now; try again.") from error
         raise
 

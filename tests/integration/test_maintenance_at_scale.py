@@ -27,6 +27,7 @@ MOST = {
     "attributes.settle": 50,
     "attributes.share_done": 50,
     "first_answers.drop_old": 8_000,
+    "images.ids_of": 20_000,
     "images.now": 20,
     "images.pending_since_before": 2_000,
     "inspections.overdue": 60_000,

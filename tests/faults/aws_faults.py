@@ -44,8 +44,8 @@ def dynamodb_writes_and_does_not_say_so(injury: Injury) -> None:
     _in_mood(injury, proxy.forgetting)
 
 
-def dynamodb_leaves_items_unprocessed(injury: Injury) -> None:
-    _in_mood(injury, proxy.leaving_undone)
+def dynamodb_reports_conflicts(injury: Injury) -> None:
+    _in_mood(injury, proxy.conflicting)
 
 
 def events_come_late(injury: Injury) -> None:

@@ -35,7 +35,7 @@ FAULTS: list[Fault] = [
     aws_faults.dynamodb_answers_late,
     aws_faults.dynamodb_is_told_twice,
     aws_faults.dynamodb_writes_and_does_not_say_so,
-    aws_faults.dynamodb_leaves_items_unprocessed,
+    aws_faults.dynamodb_reports_conflicts,
     aws_faults.events_come_late,
     aws_faults.events_come_twice,
     aws_faults.events_come_in_another_order,

@@ -55,8 +55,9 @@ def forgetting(forward: Forward) -> Answer | None:
     return None
 
 
-def leaving_undone(_: Forward) -> Answer | None:
-    return 200, json.dumps({"UnprocessedItems": {"table": [{}]}}).encode()
+def conflicting(_: Forward) -> Answer | None:
+    """As when another write of the same item is under way."""
+    return 400, _error("TransactionConflictException")
 
 
 Mood = Callable[[Forward], Answer | None]

@@ -27,8 +27,8 @@ def sql() -> str:
 
 _LEAVE = f"IF pg_has_role('{MIGRATOR}', 'USAGE') THEN REVOKE {MIGRATOR} FROM CURRENT_USER; END IF;"
 """A member of a role that signs in by IAM can no longer sign in by password, as the master user does for the Data API
-(docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/database-authentication.html). Versions before 2026-11-27 made the
-master user a member of `migrator`."""
+(docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/database-authentication.html). Versions before migration 0011 made
+the master user a member of `migrator`."""
 
 
 def _role(name: str) -> str:

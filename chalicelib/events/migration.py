@@ -12,8 +12,8 @@ from chalicelib.telemetry import logger
 
 CONNECT_SECONDS = 300
 """How long to try to connect. In a new account the proxy and the policy that lets the function sign in have existed for
-a few seconds only, and a new policy takes time to reach all of AWS. The rest of the function's 840 seconds is left to
-the migration itself."""
+a few seconds only, and a new policy takes time to take effect (see github.com/zenml-io/zenml/pull/5294). The rest of
+the function's 840 seconds is left to the migration itself."""
 
 PAUSE_SECONDS = 5
 

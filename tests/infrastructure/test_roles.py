@@ -122,12 +122,12 @@ def test_the_time_limit_is_the_one_that_the_service_thinks_it_has() -> None:
     assert settings().statement_timeout_seconds == roles.STATEMENT_TIMEOUT_SECONDS
 
 
-_BEFORE_2026_11_27 = f"""
+_BEFORE_0011 = f"""
     GRANT {roles.MIGRATOR} TO CURRENT_USER;
     ALTER DEFAULT PRIVILEGES FOR ROLE {roles.MIGRATOR} IN SCHEMA public
         GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {roles.SERVICE}
 """
-"""What versions before that day did beside what `roles.sql` does now."""
+"""What versions before migration 0011 did beside what `roles.sql` does now."""
 
 _HBA = f"""
 host all {postgres.NAME} 127.0.0.1/32 scram-sha-256
@@ -188,7 +188,7 @@ def test_a_master_user_who_was_locked_out_by_an_earlier_version_is_let_in_again(
     with closing(psycopg2.connect(signing_in)) as open_session, open_session.cursor() as cursor:
         open_session.autocommit = True
         cursor.execute(roles.sql())
-        cursor.execute(_BEFORE_2026_11_27)
+        cursor.execute(_BEFORE_0011)
         with pytest.raises(OperationalError, match=r"pg_hba\.conf rejects connection"):
             _run(signing_in, "SELECT 1")
 

@@ -17,6 +17,7 @@ from chalicelib.events import migration
 from local import postgres
 from tests.conftest import free_port
 from tests.integration.conftest import a_database, for_psycopg2, for_sqlalchemy, used_by_the_product
+from tests.integration.severed import Line
 from tests.local.conftest import fresh_directory
 
 UNREACHED = "the database cannot be reached"
@@ -86,6 +87,22 @@ def test_a_sign_in_that_is_refused_at_first_is_tried_again_with_a_new_token(
         cursor.execute("DROP ROLE newcomer")
 
     assert ["password authentication failed" in reason for reason in _reasons(caplog)] == [True, True]
+
+
+def test_a_proxy_that_lets_it_in_and_has_no_database_yet_is_waited_for(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        a_database(database, "behind_a_proxy") as url,
+        Line(make_url(url), b"SELECT 1", once=False).open() as line,
+        used_by_the_product(line.url.render_as_string(hide_password=False)),
+    ):
+        line.breaks.set()
+        migration.migrate(wait=lambda _: line.breaks.clear())
+        _assert_migrated()
+
+    assert len(_reasons(caplog)) == 1
+    assert line.broken >= 1
 
 
 def test_it_gives_up_when_the_time_is_over(database: str, caplog: pytest.LogCaptureFixture) -> None:

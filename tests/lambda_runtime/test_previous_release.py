@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.integration.conftest import a_database
-from tests.lambda_runtime import history, release, runtime
+from tests.lambda_runtime import every_operation, history, release, runtime
 from tests.lambda_runtime.conftest import settings_of
 from tests.lambda_runtime.history import NoPreviousReleaseError
 
@@ -55,13 +55,13 @@ def test_the_previous_release_does_everything_on_todays_schema_and_today_works_w
 ) -> None:
     make_old = _age_in(migrated)
     with release.running(previous, migrated) as old:
-        left = release.call_everything(old, "old", make_old)
-        binned = release.bin_one(old, "binned")
+        left = every_operation.call_everything(old, "old", make_old)
+        binned = every_operation.bin_one(old, "binned")
     make_old(binned)
     with release.running(ROOT, migrated) as new:
-        release.use(new, left)
-        release.purge(new, binned)
-        release.call_everything(new, "new", make_old)
+        every_operation.use(new, left)
+        every_operation.purge(new, binned)
+        every_operation.call_everything(new, "new", make_old)
 
 
 def test_a_column_that_the_previous_release_uses_must_not_go(previous: Path, migrated: dict[str, str]) -> None:
@@ -69,7 +69,7 @@ def test_a_column_that_the_previous_release_uses_must_not_go(previous: Path, mig
     _execute(migrated, "ALTER TABLE images DROP COLUMN metadata")
 
     with pytest.raises(AssertionError, match="POST /images: 500"), release.running(previous, migrated) as old:
-        release.call_everything(old, "old", _age_in(migrated))
+        every_operation.call_everything(old, "old", _age_in(migrated))
 
 
 def _clone(source: str, directory: Path, *options: str) -> Path:

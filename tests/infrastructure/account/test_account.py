@@ -1,0 +1,402 @@
+"""What would stop a deployment is named before it is tried, and nothing else is."""
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cfnlint
+import pytest
+
+from infrastructure.account import __main__ as command
+from infrastructure.account import calls, quotas
+from infrastructure.account.assembly import Assembly
+from infrastructure.account.calls import ACTIONS
+from infrastructure.account.checks import CHECKS, checked
+from infrastructure.account.finding import Finding, NotChecked
+from tests.infrastructure.account.recorded import ACCOUNT, GOOD, INSTANCE, REGION, deployed, limits, quota, zone
+from tests.infrastructure.account.wire import Answer, Operation, Player, Refusal
+
+Answers = dict[Operation, Answer]
+SERVICE_AUTHORIZATION = Path(cfnlint.__file__).parent / "data" / "AdditionalSpecs" / "Policies.json"
+"""AWS's list of services and their actions."""
+
+
+@pytest.fixture(scope="session")
+def directory(assembly: Callable[[str], Path]) -> Path:
+    return assembly("prod")
+
+
+@pytest.fixture
+def prod(directory: Path) -> Assembly:
+    """With an address for alarms, whatever prod has."""
+    made = Assembly(directory)
+    made.template["Resources"]["Subscription"] = {
+        "Type": "AWS::SNS::Subscription",
+        "Properties": {"Protocol": "email", "Endpoint": "operator@example.com", "TopicArn": {"Ref": "Alarms"}},
+    }
+    return made
+
+
+def said(player: Player, assembly: Assembly) -> list[tuple[str, Finding | NotChecked]]:
+    return list(checked(command.find(player.session, assembly)))
+
+
+def subscribed(arn: str) -> dict[str, Any]:
+    one = {"SubscriptionArn": arn, "Owner": ACCOUNT, "Protocol": "email", "Endpoint": "operator@example.com"}
+    return {"Subscriptions": [one]}
+
+
+TOPIC = ("sns", "ListSubscriptionsByTopic")
+CONFIRMED = {TOPIC: subscribed(f"arn:aws:sns:{REGION}:{ACCOUNT}:topic:1")}
+
+
+def test_an_account_in_which_nothing_is_in_the_way_gives_no_findings(prod: Assembly) -> None:
+    assert said(Player(GOOD), prod) == []
+
+
+def test_the_stage_s_own_stack_is_not_in_its_way(prod: Assembly) -> None:
+    assert said(Player(deployed(prod) | CONFIRMED), prod) == []
+
+
+def only(code: str, value: float) -> Answer:
+    """A quota that is lower than the others."""
+    return lambda asked: quota(asked, value if asked["QuotaCode"] == code else 1000)
+
+
+NAME = f"tagged-image-manager-prod-images-{ACCOUNT}"
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
+FAULTS: dict[str, tuple[str, Answers, list[str]]] = {
+    "not bootstrapped": ("bootstrap version", {("ssm", "GetParameter"): Refusal("ParameterNotFound")}, ["none", "cdk"]),
+    "old bootstrap": (
+        "bootstrap version",
+        {("ssm", "GetParameter"): {"Parameter": {"Name": "n", "Value": "5"}}},
+        ["version 5", "version 8"],
+    ),
+    "new account": (
+        "Lambda concurrency",
+        {("lambda", "GetAccountSettings"): limits(10, 10)},
+        ["10 concurrent executions", "518 to reserve", "request an increase", "618"],
+    ),
+    "concurrency reserved by others": (
+        "Lambda concurrency",
+        {("lambda", "GetAccountSettings"): limits(1000, 617)},
+        ["1000 concurrent executions", "617 of them", "1001 or more"],
+    ),
+    "full code storage": (
+        "Lambda code storage",
+        {("lambda", "GetAccountSettings"): limits(used=80530636000)},
+        ["80,530,636,000 of 80,530,636,800", "infrastructure.prune"],
+    ),
+    "one zone": (
+        "number of zones",
+        {("ec2", "DescribeAvailabilityZones"): {"AvailabilityZones": [zone("a", "euc1-az1")]}},
+        ["1 (eu-central-1a)", "needed: 2"],
+    ),
+    "default subnets in one zone": (
+        "number of zones",
+        {("ec2", "DescribeSubnets"): {"Subnets": [{"AvailabilityZone": f"{REGION}b"}]}},
+        ["1 (eu-central-1b)", "needed: 2"],
+    ),
+    "zone without RDS Proxy": (
+        "zones of RDS Proxy",
+        {
+            ("ec2", "DescribeAvailabilityZones"): {
+                "AvailabilityZones": [zone("a", "use1-az3"), zone("b", "use1-az1"), zone("c", "use1-az2")]
+            }
+        },
+        ["eu-central-1a, which is use1-az3"],
+    ),
+    "endpoint in one zone": (
+        "zones of VPC endpoints",
+        {("ec2", "DescribeVpcEndpointServices"): {"ServiceDetails": [{"AvailabilityZones": [f"{REGION}a"]}]}},
+        ["com.amazonaws.eu-central-1.sqs", "none in eu-central-1b"],
+    ),
+    "no endpoint": (
+        "zones of VPC endpoints",
+        {("ec2", "DescribeVpcEndpointServices"): Refusal("InvalidServiceName")},
+        ["none in eu-central-1a, eu-central-1b"],
+    ),
+    "older engines only": (
+        "version of Aurora",
+        {
+            ("rds", "DescribeDBEngineVersions"): lambda asked: {
+                "DBEngineVersions": []
+                if "EngineVersion" in asked
+                else [{"Engine": "aurora-postgresql", "EngineVersion": "17.9"}]
+            }
+        },
+        ["17.9", "needed: version 18.4"],
+    ),
+    "smaller capacity": (
+        "version of Aurora",
+        {
+            ("rds", "DescribeDBEngineVersions"): {
+                "DBEngineVersions": [{"ServerlessV2FeaturesSupport": {"MinCapacity": 0.0, "MaxCapacity": 16.0}}]
+            }
+        },
+        ["at most 16 units", "32 units"],
+    ),
+    "no instance in a zone": (
+        "zones of Aurora",
+        {
+            ("rds", "DescribeOrderableDBInstanceOptions"): {
+                "OrderableDBInstanceOptions": [INSTANCE | {"AvailabilityZones": [{"Name": f"{REGION}a"}]}]
+            }
+        },
+        ["db.serverless", "none in eu-central-1b"],
+    ),
+    "domain of another account": (
+        "sign-in domain",
+        {("cognito-idp", "DescribeUserPoolDomain"): {"DomainDescription": {"AWSAccountId": "444455556666"}}},
+        ["by account 444455556666", f"tagged-image-manager-prod-{ACCOUNT}"],
+    ),
+    "domain left over": (
+        "sign-in domain",
+        {("cognito-idp", "DescribeUserPoolDomain"): {"DomainDescription": {"AWSAccountId": ACCOUNT}}},
+        ["by this account", "delete-user-pool-domain"],
+    ),
+    "bucket left over": ("buckets", {("s3", "ListBuckets"): {"Buckets": [{"Name": NAME}]}}, [NAME, "import it"]),
+    "bucket of another account": ("buckets", {("s3", "HeadBucket"): Refusal("403", 403)}, ["other than this"]),
+    "log groups left over": (
+        "log groups",
+        {("logs", "DescribeLogGroups"): {"logGroups": [{"logGroupName": "/tagged-image-manager/prod/app"}]}},
+        ["/tagged-image-manager/prod/app", "free"],
+    ),
+    "proxy left over": (
+        "database proxies",
+        {("rds", "DescribeDBProxies"): {"DBProxies": [{"DBProxyName": "tagged-image-manager-prod"}]}},
+        ["tagged-image-manager-prod"],
+    ),
+    "alarm left over": (
+        "alarms",
+        {("cloudwatch", "DescribeAlarms"): {"MetricAlarms": [{"AlarmName": "tagged-image-manager-prod-ServerErrors"}]}},
+        ["tagged-image-manager-prod-ServerErrors"],
+    ),
+    "dashboard left over": (
+        "dashboards",
+        {("cloudwatch", "ListDashboards"): {"DashboardEntries": [{"DashboardName": "tagged-image-manager-prod"}]}},
+        ["tagged-image-manager-prod"],
+    ),
+    "key left over": (
+        "resources left over",
+        {
+            ("resourcegroupstaggingapi", "GetResources"): {"ResourceTagMappingList": [{"ResourceARN": KEY}]},
+            ("kms", "DescribeKey"): {"KeyMetadata": {"KeyId": "1", "KeyState": "Enabled"}},
+        },
+        [KEY],
+    ),
+    "snapshot left over": (
+        "resources left over",
+        {
+            ("resourcegroupstaggingapi", "GetResources"): {
+                "ResourceTagMappingList": [{"ResourceARN": f"arn:aws:rds:{REGION}:{ACCOUNT}:cluster-snapshot:last"}]
+            }
+        },
+        ["cluster-snapshot:last", "restore from them"],
+    ),
+    "role of others": (
+        "API Gateway's role for logs",
+        {("apigateway", "GetAccount"): {"cloudwatchRoleArn": f"arn:aws:iam::{ACCOUNT}:role/others"}},
+        ["role/others", "update-account"],
+    ),
+} | {
+    f"quota {one.name}": (
+        f"quota {one.name}",
+        {("service-quotas", "GetServiceQuota"): only(one.code, 0)},
+        [one.code, "of 0", "more"],
+    )
+    for one in quotas.QUOTAS
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_account_with_one_fault_gives_exactly_that_finding(prod: Assembly, fault: str) -> None:
+    check, answers, words = FAULTS[fault]
+    ((name, finding),) = said(Player(GOOD | answers), prod)
+
+    assert (name, type(finding)) == (check, Finding)
+    assert [word for word in words if word not in str(finding)] == []
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        ("ROLLBACK_COMPLETE", "delete the stack"),
+        ("CREATE_FAILED", "delete the stack"),
+        ("DELETE_FAILED", "could not be deleted"),
+        ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback"),
+        ("UPDATE_IN_PROGRESS", "wait"),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "wait"),
+    ],
+)
+def test_a_stack_that_cannot_be_updated_is_named_with_the_way_out(prod: Assembly, status: str, remedy: str) -> None:
+    ((name, finding),) = said(Player(deployed(prod, status) | CONFIRMED), prod)
+
+    assert name == "state of the stack"
+    assert status in str(finding)
+    assert remedy in str(finding)
+
+
+def test_a_stack_that_was_only_reviewed_counts_as_none(prod: Assembly) -> None:
+    stacks = deployed(prod, "REVIEW_IN_PROGRESS")[("cloudformation", "DescribeStacks")]
+
+    assert said(Player(GOOD | {("cloudformation", "DescribeStacks"): stacks}), prod) == []
+
+
+@pytest.mark.parametrize("answer", [subscribed("PendingConfirmation"), {"Subscriptions": []}])
+def test_an_address_for_alarms_that_is_not_confirmed_is_named(prod: Assembly, answer: dict[str, Any]) -> None:
+    ((name, finding),) = said(Player(deployed(prod) | {TOPIC: answer}), prod)
+
+    assert name == "alarm addresses"
+    assert "operator@example.com not confirmed" in str(finding)
+
+
+def test_what_the_stack_has_reserved_already_is_not_needed_again(prod: Assembly) -> None:
+    reserved = {
+        name: one["Properties"].get("ReservedConcurrentExecutions", 0)
+        for name, one in prod.template["Resources"].items()
+        if one["Type"] == "AWS::Lambda::Function"
+    }
+    account = deployed(prod) | CONFIRMED
+    account |= {("lambda", "GetAccountSettings"): limits(1000, 1000 - sum(reserved.values()))}
+
+    assert [name for name, _ in said(Player(account), prod)] == ["Lambda concurrency"]
+
+    account |= {
+        ("lambda", "GetFunctionConcurrency"): lambda asked: {
+            "ReservedConcurrentExecutions": reserved[asked["FunctionName"]]
+        }
+    }
+    assert said(Player(account), prod) == []
+
+
+def test_a_quota_that_was_never_changed_is_the_default(prod: Assembly) -> None:
+    account: Answers = GOOD | {
+        ("service-quotas", "GetServiceQuota"): Refusal("NoSuchResourceException"),
+        ("service-quotas", "GetAWSDefaultServiceQuota"): only("L-F678F1CE", 1),
+    }
+
+    ((name, finding),) = said(Player(account), prod)
+
+    assert name == "quota VPCs per Region"
+    assert "1 used of 1" in str(finding)
+
+
+def test_web_acls_on_every_page_are_counted(prod: Assembly) -> None:
+    acl = {"Name": "n", "Id": "i", "ARN": f"arn:aws:wafv2:{REGION}:{ACCOUNT}:regional/webacl/n/i"}
+    account: Answers = GOOD | {
+        ("wafv2", "ListWebACLs"): lambda asked: {"WebACLs": [acl]} | ({} if "NextMarker" in asked else {"NextMarker": "n"}),
+        ("service-quotas", "GetServiceQuota"): only("L-2EC3DE7B", 2),
+    }
+
+    ((name, finding),) = said(Player(account), prod)
+
+    assert "2 used of 2" in str(finding)
+
+
+def test_a_key_that_is_scheduled_for_deletion_is_not_left_over(prod: Assembly) -> None:
+    assert said(Player(NEW), prod) == []
+
+
+NEW: Answers = GOOD | {
+    ("resourcegroupstaggingapi", "GetResources"): {"ResourceTagMappingList": [{"ResourceARN": KEY}]},
+    ("kms", "DescribeKey"): {"KeyMetadata": {"KeyId": "1", "KeyState": "PendingDeletion"}},
+    ("service-quotas", "GetServiceQuota"): Refusal("NoSuchResourceException"),
+    ("service-quotas", "GetAWSDefaultServiceQuota"): quota,
+}
+"""An account without the stack, in which every call is made that can be made there."""
+
+
+@pytest.fixture
+def accounts(prod: Assembly) -> list[Answers]:
+    return [NEW, deployed(prod) | CONFIRMED]
+
+
+def test_the_calls_are_those_of_the_policy_and_only_read(prod: Assembly, accounts: list[Answers]) -> None:
+    players = [Player(account) for account in accounts]
+    for player in players:
+        assert said(player, prod) == []
+    played = {one for player in players for one in player.played}
+
+    assert played == set(ACTIONS)
+    assert [one for one in played if not re.match("Describe|Get|List|Head", one[1])] == []
+    assert {method for player in players for method in player.rest_methods} == {"GET", "HEAD"}
+    (statement,) = calls.policy()["Statement"]
+    assert statement["Action"] == sorted({ACTIONS[one] for one in played})
+
+
+def test_every_permission_of_the_policy_is_one_that_aws_has(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--policy"]) == 0
+    (statement,) = json.loads(capsys.readouterr().out)["Statement"]
+    services = json.loads(SERVICE_AUTHORIZATION.read_text())["serviceMap"].values()
+    known = {f"{one['StringPrefix']}:{action}" for one in services for action in one["Actions"]}
+
+    assert [action for action in statement["Action"] if action not in known] == []
+
+
+@pytest.mark.parametrize("operation", ACTIONS, ids=":".join)
+def test_without_a_permission_it_is_named_and_the_other_checks_are_made(
+    directory: Path,
+    prod: Assembly,
+    accounts: list[Answers],
+    operation: Operation,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    action = ACTIONS[operation]
+    denied = {one: Refusal("AccessDeniedException", 403) for one, needs in ACTIONS.items() if needs == action}
+    account = accounts[operation not in NEW]
+
+    said_of = said(Player(account | denied), prod) if action != "sts:GetCallerIdentity" else []
+    ended = command.main(["--assembly", str(directory)], Player(NEW | denied).session)
+
+    assert [one for _, one in said_of if not isinstance(one, NotChecked)] == []
+    assert len(said_of) < len(CHECKS) / 2
+    assert all(action in str(one) for _, one in said_of)
+    if operation in NEW:
+        assert ended == 2
+        assert f"The permission {action} is missing" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId"])
+def test_without_valid_credentials_nothing_is_checked(
+    directory: Path, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    player = Player(GOOD | {("sts", "GetCallerIdentity"): Refusal(code, 403)})
+
+    assert command.main(["--assembly", str(directory)], player.session) == 2
+    assert code in capsys.readouterr().err
+    assert player.played == [("sts", "GetCallerIdentity")]
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"), [({}, "No region"), ({"AWS_REGION": REGION}, "Unable to locate credentials")]
+)
+def test_without_a_region_or_credentials_it_says_what_to_set(
+    directory: Path,
+    tmp_path: Path,
+    environment: dict[str, str],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    nowhere = {"AWS_CONFIG_FILE": str(tmp_path), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none")}
+    for name, value in (nowhere | environment | {"AWS_EC2_METADATA_DISABLED": "true"}).items():
+        monkeypatch.setenv(name, value)
+
+    assert command.main(["--assembly", str(directory)]) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("faults", "code"), [({}, 0), (FAULTS["not bootstrapped"][1], 1)])
+def test_the_exit_code_says_whether_anything_was_found(directory: Path, faults: Answers, code: int) -> None:
+    assert command.main(["--assembly", str(directory)], Player(GOOD | faults).session) == code
+
+
+def test_before_a_stage_is_synthesized_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--assembly", str(tmp_path / "none")], Player(GOOD).session) == 2
+    assert "manifest.json" in capsys.readouterr().err

@@ -1,0 +1,111 @@
+"""Plays answers of AWS to boto3: they leave as the bytes that AWS would send, and botocore parses them.
+
+An answer that does not fit the shape which AWS publishes for the operation is refused, so that none is invented.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import boto3
+from botocore.awsrequest import AWSResponse
+from botocore.validate import ParamValidator
+from moto.core.serialize import get_serializer_class
+from moto.core.utils import get_service_model
+
+Operation = tuple[str, str]
+
+
+class Refusal(NamedTuple):
+    code: str
+    status: int = 400
+    message: str = "refused"
+
+
+Answer = dict[str, Any] | Refusal | Callable[[dict[str, Any]], dict[str, Any] | Refusal]
+
+
+class Player:
+    def __init__(self, answers: Mapping[Operation, Answer], region: str | None = "eu-central-1") -> None:
+        self._answers = answers
+        self.played = list[Operation]()
+        self.rest_methods = set[str]()
+        """Of HTTP, where the method says what is done."""
+        self.session = boto3.Session("AKIAIOSFODNN7EXAMPLE", "secret", region_name=region)
+        self.session.events.register("before-parameter-build.*.*", self._remember)
+        self.session.events.register("before-send.*.*", self._play)
+
+    def _remember(self, params: dict[str, Any], model: Any, **_: Any) -> None:
+        self._operation = (str(model.service_model.service_name), str(model.name))
+        self._parameters = params
+        self.played.append(self._operation)
+
+    def _play(self, request: Any, **_: Any) -> AWSResponse:
+        if self._operation[0] in ("apigateway", "lambda", "s3"):
+            self.rest_methods.add(request.method)
+        answer = self._answers[self._operation]
+        if callable(answer):
+            answer = answer(self._parameters)
+        status, headers, body = _wire(*self._operation, answer)
+        return AWSResponse(request.url, status, headers, _Raw(body))
+
+
+class _Raw:
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self, *_: Any, **__: Any) -> Any:
+        yield self._body
+
+    def read(self, *_: Any) -> bytes:
+        return self._body
+
+
+def _wire(service: str, operation: str, answer: dict[str, Any] | Refusal) -> tuple[int, dict[str, str], bytes]:
+    model = get_service_model(service)
+    if isinstance(answer, Refusal):
+        return answer.status, {"x-amzn-requestid": "1"}, _refused(model.protocol, service, answer)
+    shape = model.operation_model(operation).output_shape
+    report = ParamValidator().validate(answer, shape) if shape else None
+    assert report is None or not report.has_errors(), f"{operation}: {report.generate_report()}"
+    if service == "cloudwatch":  # boto3 speaks CBOR with it, moto does not
+        return 200, {"smithy-protocol": "rpc-v2-cbor", "content-type": "application/cbor"}, _cbor(answer)
+    made = get_serializer_class(service, model.protocol)(model.operation_model(operation)).serialize(answer)
+    body = made["body"]
+    return made["status_code"], dict(made["headers"]), body if isinstance(body, bytes) else str(body).encode()
+
+
+def _refused(protocol: str, service: str, refusal: Refusal) -> bytes:
+    code, message = refusal.code, refusal.message
+    error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    if service == "s3":
+        return b""  # to HEAD, whose status says it all
+    if service == "cloudwatch":
+        return _cbor({"__type": f"com.amazonaws.cloudwatch#{code}", "message": message})
+    if protocol == "ec2":
+        return f"<Response><Errors>{error}</Errors><RequestID>1</RequestID></Response>".encode()
+    if protocol == "query":
+        return f"<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>".encode()
+    return json.dumps({"__type": code, "code": code, "message": message}).encode()
+
+
+def _cbor(value: Any) -> bytes:
+    """RFC 8949, of as much as the answers have."""
+    match value:
+        case dict():
+            pairs = b"".join(_cbor(key) + _cbor(one) for key, one in value.items())
+            return _head(5, len(value)) + pairs
+        case list():
+            return _head(4, len(value)) + b"".join(map(_cbor, value))
+        case str():
+            return _head(3, len(value.encode())) + value.encode()
+        case bool():
+            return b"\xf5" if value else b"\xf4"
+        case int():
+            return _head(0, value)
+    raise TypeError(value)
+
+
+def _head(major: int, length: int) -> bytes:
+    assert length < 65536
+    return bytes([major << 5 | 25]) + length.to_bytes(2)

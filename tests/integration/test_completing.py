@@ -89,3 +89,18 @@ def test_a_file_that_is_lost_can_be_put_together_anew(committed: Engine, image_i
 
     assert complete(committed, image_id, etags) == "present"
     assert stored(committed, image_id) == IN_PARTS
+
+
+def test_completing_again_succeeds_after_a_request_that_ended_when_s3_was_done(
+    committed: Engine, image_id: int
+) -> None:
+    """Its time was up before it could commit: the object is there, and the database does not know."""
+    etags = begun(committed, image_id, IN_PARTS)
+    with Session(committed) as session:
+        multipart.complete(session, EDITOR, image_id, etags)
+        session.rollback()
+    with Session(committed) as session:
+        assert session.get_one(Image, image_id).uploaded_at is None
+
+    assert [complete(committed, image_id, etags) for _ in range(2)] == ["present"] * 2
+    assert stored(committed, image_id) == IN_PARTS

@@ -37,7 +37,7 @@ def prune(session: boto3.Session, stack: str, now: datetime) -> Iterator[str]:
         yield from _prune_function(client, function)
     if layers:
         used = _used_layers(client, functions) | set(layers)
-        for name in sorted({arn.rpartition(":")[0] for arn in layers}):
+        for name in sorted({arn.split(":")[-2] for arn in layers}):
             yield from _prune_layer(client, name, used, now - LAYER_AGE)
 
 
@@ -78,7 +78,9 @@ def _versions(alias: dict[str, Any]) -> list[str]:
 def _used_layers(client: Any, functions: list[str]) -> set[str]:
     """Returns the ARNs of the versions of layers that any function of the account uses in this region, in any version."""
     everywhere = _all(client, "list_functions", "Functions", FunctionVersion="ALL")
-    own = [one for name in functions for one in _all(client, "list_versions_by_function", "Versions", FunctionName=name)]
+    own = [
+        one for name in functions for one in _all(client, "list_versions_by_function", "Versions", FunctionName=name)
+    ]
     return {layer["Arn"] for one in [*everywhere, *own] for layer in one.get("Layers", [])}
 
 

@@ -21,6 +21,7 @@ from infrastructure.account.target import Target
 from infrastructure.packaging import ROOT
 from infrastructure.stages import STAGES
 
+
 def main(arguments: list[str] | None = None, session: boto3.Session | None = None) -> int:
     options = _options(arguments)
     if options.policy:

@@ -21,6 +21,6 @@ def gateway_role(target: Target) -> Iterator[Finding]:
             "The deployment would replace the role by which all APIs of the account in this region write their logs",
             role,
             "none, or a role of this service",
-            "see that the other APIs need no more than the policy AmazonAPIGatewayPushToCloudWatchLogs, then take the role"
-            " away with `aws apigateway update-account --patch-operations op=remove,path=/cloudwatchRoleArn`",
+            "see that the other APIs need no more than the policy AmazonAPIGatewayPushToCloudWatchLogs, then remove the"
+            " role with `aws apigateway update-account --patch-operations op=remove,path=/cloudwatchRoleArn`",
         )

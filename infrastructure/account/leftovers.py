@@ -22,9 +22,7 @@ def leftovers(target: Target) -> Iterator[Finding]:
     if target.stack_status is not None:
         return
     filters = [{"Key": key, "Values": [value]} for key, value in target.assembly.tags.items()]
-    tagged = target.calls.all(
-        "resourcegroupstaggingapi", "GetResources", "ResourceTagMappingList", TagFilters=filters
-    )
+    tagged = target.calls.all("resourcegroupstaggingapi", "GetResources", "ResourceTagMappingList", TagFilters=filters)
     names = tuple(name for kind, property_ in _NAMED.items() for name in given(target, kind, property_))
     found = [one["ResourceARN"] for one in tagged if not _is_named(one["ResourceARN"], names)]
     if left := [arn for arn in found if not _is_going(target, arn)]:

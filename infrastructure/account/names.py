@@ -1,7 +1,6 @@
 """Whether names that the template gives are free, or belong to the stage's own stack."""
 
 from collections.abc import Callable, Iterator
-from os.path import commonprefix
 
 from botocore.exceptions import ClientError
 
@@ -82,8 +81,8 @@ def domain_prefix(target: Target) -> Iterator[Finding]:
                 "The prefix of the sign-in domain is taken",
                 f"{name}, by {'this account' if owner == target.account else f'account {owner}'}",
                 "a prefix that is free in the region",
-                "delete the domain (`aws cognito-idp delete-user-pool-domain`) if it is left over from an earlier stack,"
-                " or change the prefix in infrastructure/stack/users.py",
+                "if it is left over from an earlier stack, delete it (`aws cognito-idp delete-user-pool-domain`), else"
+                " change the prefix in infrastructure/stack/users.py",
             )
 
 
@@ -101,8 +100,14 @@ def _occupied(
     target: Target, what: str, kind: str, name: str, there: Callable[[str], Iterator[str]]
 ) -> Iterator[Finding]:
     new = _new(target, kind, name)
-    if new and (found := [one for one in there(commonprefix(new)) if one in new]):
+    if new and (found := [one for one in there(_common_prefix(new)) if one in new]):
         yield _leftover(what, listed(found))
+
+
+def _common_prefix(names: list[str]) -> str:
+    """Returns what all names begin with, so that one call lists them."""
+    first, last = min(names), max(names)
+    return next((first[:end] for end in range(len(first), 0, -1) if last.startswith(first[:end])), "")
 
 
 def _leftover(what: str, found: str) -> Finding:

@@ -88,7 +88,9 @@ QUOTAS = [
         counted("rds", "DescribeDBInstances", "DBInstances"),
         of_type("AWS::RDS::DBInstance"),
     ),
-    Quota("rds", "L-D94C7EA3", "Proxies", counted("rds", "DescribeDBProxies", "DBProxies"), of_type("AWS::RDS::DBProxy")),
+    Quota(
+        "rds", "L-D94C7EA3", "Proxies", counted("rds", "DescribeDBProxies", "DBProxies"), of_type("AWS::RDS::DBProxy")
+    ),
     Quota("apigateway", "L-AA0FF27B", "Regional APIs", _regional_apis, of_type("AWS::ApiGateway::RestApi")),
     Quota(
         "wafv2",
@@ -97,7 +99,9 @@ QUOTAS = [
         _firewalls,
         of_type("AWS::WAFv2::WebACL"),
     ),
-    Quota("kms", "L-C2F1777E", "Customer Master Keys (CMKs)", counted("kms", "ListKeys", "Keys"), of_type("AWS::KMS::Key")),
+    Quota(
+        "kms", "L-C2F1777E", "Customer Master Keys (CMKs)", counted("kms", "ListKeys", "Keys"), of_type("AWS::KMS::Key")
+    ),
     Quota(
         "cognito-idp",
         "L-66E6DF30",
@@ -105,7 +109,9 @@ QUOTAS = [
         counted("cognito-idp", "ListUserPools", "UserPools", MaxResults=60),
         of_type("AWS::Cognito::UserPool"),
     ),
-    Quota("events", "L-244521F2", "Number of rules", counted("events", "ListRules", "Rules"), of_type("AWS::Events::Rule")),
+    Quota(
+        "events", "L-244521F2", "Number of rules", counted("events", "ListRules", "Rules"), of_type("AWS::Events::Rule")
+    ),
 ]
 """Those that a stage adds to. The codes are the same in every account and region."""
 

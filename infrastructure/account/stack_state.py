@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from infrastructure.account.finding import Finding, listed
 from infrastructure.account.target import Target
 
-_DELETE = "delete the stack (design-docs/deployment.md says what a stage keeps, and what to do with it), then deploy again"
+_DELETE = (
+    "delete the stack (design-docs/deployment.md says what a stage keeps, and what to do with it), then deploy again"
+)
 _REMEDIES = {
     "ROLLBACK_COMPLETE": _DELETE,
     "ROLLBACK_FAILED": _DELETE,

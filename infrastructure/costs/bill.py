@@ -64,7 +64,8 @@ def _standing(stage: Stage, usage: Usage) -> dict[str, float]:
     return {
         "Aurora capacity": units * HOURS * dollars("aurora_unit_hour"),
         "RDS Proxy": max(PROXY_LEAST_UNITS, units) * HOURS * dollars("proxy_unit_hour"),
-        "KMS": of["keys"] * dollars("key") + requests * KEY_REQUESTS_AN_HOUR * HOURS / 1e4 * dollars("key_ten_thousand"),
+        "KMS": of["keys"] * dollars("key")
+        + requests * KEY_REQUESTS_AN_HOUR * HOURS / 1e4 * dollars("key_ten_thousand"),
         "alarms, dashboard, our own metrics": of["alarms"] * dollars("alarm")
         + of["dashboards"] * dollars("dashboard")
         + of["metrics"] * dollars("metric"),
@@ -73,8 +74,7 @@ def _standing(stage: Stage, usage: Usage) -> dict[str, float]:
         "waiting for inspections (SQS)": polls / 1e6 * dollars("queue_million"),
         "secrets": of["secrets"] * dollars("secret"),
         "firewall": dollars("firewall") + of["firewall_rules"] * dollars("firewall_rule") if stage.firewall else 0.0,
-        "what runs by the clock": RUNS_BY_THE_CLOCK
-        * (_function(RUN_SECONDS) + _logged(stage, LOG_KILOBYTES))
+        "what runs by the clock": RUNS_BY_THE_CLOCK * (_function(RUN_SECONDS) + _logged(stage, LOG_KILOBYTES))
         + RUNS_BY_THE_CLOCK / 1e6 * dollars("function_million"),
         "snapshots of versions": _snapshots(usage) * dollars("snapshot_gigabyte_second") if stage.snap_start else 0.0,
     }
@@ -117,7 +117,12 @@ def _by_image(stage: Stage, usage: Usage) -> dict[str, float]:
         "previews": usage.kept * PREVIEW_KILOBYTES / 1e6 * dollars("bucket_gigabyte"),
         "requests of the bucket, and its log": puts / 1e3 * dollars("bucket_thousand_puts")
         + images * READS_OF_AN_IMAGE / 1e3 * dollars("bucket_thousand_gets")
-        + images * (2 + READS_OF_AN_IMAGE) * BUCKET_LOG_KILOBYTES / 1e6 * BUCKET_LOG_MONTHS * dollars("bucket_gigabyte"),
+        + images
+        * (2 + READS_OF_AN_IMAGE)
+        * BUCKET_LOG_KILOBYTES
+        / 1e6
+        * BUCKET_LOG_MONTHS
+        * dollars("bucket_gigabyte"),
         "storage events and inspections": images * inspection
         + 2 * images / 1e6 * dollars("function_million")
         + 3 * images / 1e6 * dollars("queue_million")

@@ -67,9 +67,9 @@ PRICES = {
     "internet_gigabyte": Price(0.09, "GB to the internet, of the first 10 TB", _EC2, confirmed=False),
     "zones_gigabyte": Price(0.02, "GB between zones, 0.01 on each side", _EC2, confirmed=False),
 }
-"""No charge, as far as AWS's pages say: the VPC and gateway endpoints, scheduled rules on the default event bus, Database
-Insights in its standard mode, alarm mails (the first 1,000), automated backups up to the size of the cluster, metrics
-that AWS's services send by themselves."""
+"""AWS's pages name no charge for the VPC and gateway endpoints, scheduled rules on the default event bus, Database
+Insights in its standard mode, the first 1,000 alarm mails, automated backups up to the size of the cluster, and the
+metrics that AWS's services send by themselves."""
 
 
 def dollars(name: str) -> float:

@@ -63,7 +63,7 @@ def _of_sizes() -> str:
 def _of_prices() -> str:
     unconfirmed = [name.replace("_", " ") for name, price in PRICES.items() if not price.confirmed]
     return (
-        f"The prices were looked up on {LOOKED_UP}; `infrastructure/costs/prices.py` has each with AWS's page about it.\n"
+        f"The prices were looked up on {LOOKED_UP}. `infrastructure/costs/prices.py` has AWS's page about each.\n"
         f"{len(PRICES) - len(unconfirmed)} of {len(PRICES)} were confirmed for eu-central-1. Not confirmed:\n"
         f"{', '.join(unconfirmed)}.\n"
     )

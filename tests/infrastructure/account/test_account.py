@@ -288,11 +288,13 @@ def test_a_quota_that_was_never_changed_is_the_default(prod: Assembly) -> None:
 def test_web_acls_on_every_page_are_counted(prod: Assembly) -> None:
     acl = {"Name": "n", "Id": "i", "ARN": f"arn:aws:wafv2:{REGION}:{ACCOUNT}:regional/webacl/n/i"}
     account: Answers = GOOD | {
-        ("wafv2", "ListWebACLs"): lambda asked: {"WebACLs": [acl]} | ({} if "NextMarker" in asked else {"NextMarker": "n"}),
+        ("wafv2", "ListWebACLs"): lambda asked: (
+            {"WebACLs": [acl]} | ({} if "NextMarker" in asked else {"NextMarker": "n"})
+        ),
         ("service-quotas", "GetServiceQuota"): only("L-2EC3DE7B", 2),
     }
 
-    ((name, finding),) = said(Player(account), prod)
+    ((_, finding),) = said(Player(account), prod)
 
     assert "2 used of 2" in str(finding)
 

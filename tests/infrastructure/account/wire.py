@@ -64,13 +64,11 @@ class _Raw:
 def _wire(service: str, operation: str, answer: dict[str, Any] | Refusal) -> tuple[int, dict[str, str], bytes]:
     model = get_service_model(service)
     if isinstance(answer, Refusal):
-        return answer.status, {"x-amzn-requestid": "1"}, _refused(model.protocol, service, answer)
+        return answer.status, {"x-amzn-requestid": "1"}, _refused(model.resolved_protocol, service, answer)
     shape = model.operation_model(operation).output_shape
     report = ParamValidator().validate(answer, shape) if shape else None
     assert report is None or not report.has_errors(), f"{operation}: {report.generate_report()}"
-    if service == "cloudwatch":  # boto3 speaks CBOR with it, moto does not
-        return 200, {"smithy-protocol": "rpc-v2-cbor", "content-type": "application/cbor"}, _cbor(answer)
-    made = get_serializer_class(service, model.protocol)(model.operation_model(operation)).serialize(answer)
+    made = get_serializer_class(service, model.resolved_protocol)(model.operation_model(operation)).serialize(answer)
     body = made["body"]
     return made["status_code"], dict(made["headers"]), body if isinstance(body, bytes) else str(body).encode()
 
@@ -80,32 +78,8 @@ def _refused(protocol: str, service: str, refusal: Refusal) -> bytes:
     error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
     if service == "s3":
         return b""  # to HEAD, whose status says it all
-    if service == "cloudwatch":
-        return _cbor({"__type": f"com.amazonaws.cloudwatch#{code}", "message": message})
     if protocol == "ec2":
         return f"<Response><Errors>{error}</Errors><RequestID>1</RequestID></Response>".encode()
     if protocol == "query":
         return f"<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>".encode()
     return json.dumps({"__type": code, "code": code, "message": message}).encode()
-
-
-def _cbor(value: Any) -> bytes:
-    """RFC 8949, of as much as the answers have."""
-    match value:
-        case dict():
-            pairs = b"".join(_cbor(key) + _cbor(one) for key, one in value.items())
-            return _head(5, len(value)) + pairs
-        case list():
-            return _head(4, len(value)) + b"".join(map(_cbor, value))
-        case str():
-            return _head(3, len(value.encode())) + value.encode()
-        case bool():
-            return b"\xf5" if value else b"\xf4"
-        case int():
-            return _head(0, value)
-    raise TypeError(value)
-
-
-def _head(major: int, length: int) -> bytes:
-    assert length < 65536
-    return bytes([major << 5 | 25]) + length.to_bytes(2)

@@ -76,7 +76,7 @@ def _versions(alias: dict[str, Any]) -> list[str]:
 
 
 def _used_layers(client: Any, functions: list[str]) -> set[str]:
-    """Returns the ARNs of the versions of layers that any function of the account uses in this region, in any version."""
+    """Returns the ARNs of the layers that functions of the account and region use, in any version of them."""
     everywhere = _all(client, "list_functions", "Functions", FunctionVersion="ALL")
     own = [
         one for name in functions for one in _all(client, "list_versions_by_function", "Versions", FunctionName=name)

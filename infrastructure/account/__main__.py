@@ -22,13 +22,13 @@ from infrastructure.packaging import ROOT
 from infrastructure.stages import STAGES
 
 
-def main(arguments: list[str] | None = None, session: boto3.Session | None = None) -> int:
+def main(arguments: list[str] | None = None, calls: Calls | None = None) -> int:
     options = _options(arguments)
     if options.policy:
         print(json.dumps(policy(), indent=2))
         return 0
     try:
-        target = find(session or _session(), Assembly(options.assembly or ROOT / "build" / options.stage))
+        target = find(calls or Calls(_session()), Assembly(options.assembly or ROOT / "build" / options.stage))
     except (NotChecked, FileNotFoundError) as error:
         print(f"Nothing could be checked: {error}", file=sys.stderr)
         return 2
@@ -41,16 +41,15 @@ def _session() -> boto3.Session:
     return boto3.Session(region_name=os.environ.get("AWS_REGION"))
 
 
-def find(session: boto3.Session, assembly: Assembly) -> Target:
-    """Returns where the credentials of the session would deploy to; raises NotChecked when there are none."""
-    if not session.region_name:
+def find(calls: Calls, assembly: Assembly) -> Target:
+    """Returns where the credentials would deploy to; raises NotChecked when there are none."""
+    if not calls.region:
         raise NotChecked("No region is set. Set AWS_REGION, or `region` of the profile.")
-    calls = Calls(session)
     try:
         identity = calls.get("sts", "GetCallerIdentity")
     except (ClientError, BotoCoreError) as error:
         raise NotChecked(f"The credentials are not accepted: {error}") from error
-    return Target(calls, assembly, identity["Account"], identity["Arn"].split(":")[1], session.region_name)
+    return Target(calls, assembly, identity["Account"], identity["Arn"].split(":")[1], calls.region)
 
 
 def _report(target: Target) -> int:

@@ -65,6 +65,7 @@ def policy() -> dict[str, Any]:
 
 class Calls:
     def __init__(self, session: boto3.Session) -> None:
+        self.region: str | None = session.region_name
         self._client = cache(lambda service: session.client(service, config=_CONFIG))
 
     def get(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:

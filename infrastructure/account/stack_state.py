@@ -12,7 +12,7 @@ _REMEDIES = {
     "ROLLBACK_COMPLETE": _DELETE,
     "ROLLBACK_FAILED": _DELETE,
     "CREATE_FAILED": _DELETE,
-    "DELETE_FAILED": "see in the events of the stack what could not be deleted, remove that, and delete the stack again",
+    "DELETE_FAILED": "remove what the events of the stack name, and delete the stack again",
     "UPDATE_ROLLBACK_FAILED": "mend what the events of the stack name, then run"
     " `aws cloudformation continue-update-rollback`",
 }

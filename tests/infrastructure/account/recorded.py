@@ -115,7 +115,7 @@ GOOD: dict[Operation, Answer] = {
     ("apigateway", "GetRestApis"): {
         "items": [{"id": "1", "name": "another", "endpointConfiguration": {"types": ["REGIONAL"]}}]
     },
-    ("wafv2", "ListWebACLs"): {"WebACLs": [], "NextMarker": ""},
+    ("wafv2", "ListWebACLs"): {"WebACLs": []},
     ("kms", "ListKeys"): {"Keys": [], "Truncated": False},
     ("events", "ListRules"): {"Rules": []},
     ("service-quotas", "GetServiceQuota"): quota,

@@ -20,6 +20,8 @@ from tests.infrastructure.account.recorded import ACCOUNT, GOOD, INSTANCE, REGIO
 from tests.infrastructure.account.wire import Answer, Operation, Player, Refusal
 
 Answers = dict[Operation, Answer]
+Said = Callable[[Answers], list[tuple[str, Finding | NotChecked]]]
+"""What is said of an account."""
 SERVICE_AUTHORIZATION = Path(cfnlint.__file__).parent / "data" / "AdditionalSpecs" / "Policies.json"
 """AWS's list of services and their actions."""
 
@@ -40,8 +42,14 @@ def prod(directory: Path) -> Assembly:
     return made
 
 
-def said(player: Player, assembly: Assembly) -> list[tuple[str, Finding | NotChecked]]:
-    return list(checked(command.find(player.session, assembly)))
+@pytest.fixture(scope="session")
+def player() -> Player:
+    return Player(REGION)
+
+
+@pytest.fixture
+def said(prod: Assembly, player: Player) -> Said:
+    return lambda account: list(checked(command.find(player.of(account), prod)))
 
 
 def subscribed(arn: str) -> dict[str, Any]:
@@ -53,12 +61,12 @@ TOPIC = ("sns", "ListSubscriptionsByTopic")
 CONFIRMED = {TOPIC: subscribed(f"arn:aws:sns:{REGION}:{ACCOUNT}:topic:1")}
 
 
-def test_an_account_in_which_nothing_is_in_the_way_gives_no_findings(prod: Assembly) -> None:
-    assert said(Player(GOOD), prod) == []
+def test_an_account_in_which_nothing_is_in_the_way_gives_no_findings(said: Said) -> None:
+    assert said(GOOD) == []
 
 
-def test_the_stage_s_own_stack_is_not_in_its_way(prod: Assembly) -> None:
-    assert said(Player(deployed(prod) | CONFIRMED), prod) == []
+def test_the_stage_s_own_stack_is_not_in_its_way(said: Said, prod: Assembly) -> None:
+    assert said(deployed(prod) | CONFIRMED) == []
 
 
 def only(code: str, value: float) -> Answer:
@@ -213,9 +221,9 @@ FAULTS: dict[str, tuple[str, Answers, list[str]]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_an_account_with_one_fault_gives_exactly_that_finding(prod: Assembly, fault: str) -> None:
+def test_an_account_with_one_fault_gives_exactly_that_finding(said: Said, fault: str) -> None:
     check, answers, words = FAULTS[fault]
-    ((name, finding),) = said(Player(GOOD | answers), prod)
+    ((name, finding),) = said(GOOD | answers)
 
     assert (name, type(finding)) == (check, Finding)
     assert [word for word in words if word not in str(finding)] == []
@@ -226,35 +234,39 @@ def test_an_account_with_one_fault_gives_exactly_that_finding(prod: Assembly, fa
     [
         ("ROLLBACK_COMPLETE", "delete the stack"),
         ("CREATE_FAILED", "delete the stack"),
-        ("DELETE_FAILED", "could not be deleted"),
+        ("DELETE_FAILED", "delete the stack again"),
         ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback"),
         ("UPDATE_IN_PROGRESS", "wait"),
         ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "wait"),
     ],
 )
-def test_a_stack_that_cannot_be_updated_is_named_with_the_way_out(prod: Assembly, status: str, remedy: str) -> None:
-    ((name, finding),) = said(Player(deployed(prod, status) | CONFIRMED), prod)
+def test_a_stack_that_cannot_be_updated_is_named_with_the_way_out(
+    said: Said, prod: Assembly, status: str, remedy: str
+) -> None:
+    ((name, finding),) = said(deployed(prod, status) | CONFIRMED)
 
     assert name == "state of the stack"
     assert status in str(finding)
     assert remedy in str(finding)
 
 
-def test_a_stack_that_was_only_reviewed_counts_as_none(prod: Assembly) -> None:
+def test_a_stack_that_was_only_reviewed_counts_as_none(said: Said, prod: Assembly) -> None:
     stacks = deployed(prod, "REVIEW_IN_PROGRESS")[("cloudformation", "DescribeStacks")]
 
-    assert said(Player(GOOD | {("cloudformation", "DescribeStacks"): stacks}), prod) == []
+    assert said(GOOD | {("cloudformation", "DescribeStacks"): stacks}) == []
 
 
 @pytest.mark.parametrize("answer", [subscribed("PendingConfirmation"), {"Subscriptions": []}])
-def test_an_address_for_alarms_that_is_not_confirmed_is_named(prod: Assembly, answer: dict[str, Any]) -> None:
-    ((name, finding),) = said(Player(deployed(prod) | {TOPIC: answer}), prod)
+def test_an_address_for_alarms_that_is_not_confirmed_is_named(
+    said: Said, prod: Assembly, answer: dict[str, Any]
+) -> None:
+    ((name, finding),) = said(deployed(prod) | {TOPIC: answer})
 
     assert name == "alarm addresses"
     assert "operator@example.com not confirmed" in str(finding)
 
 
-def test_what_the_stack_has_reserved_already_is_not_needed_again(prod: Assembly) -> None:
+def test_what_the_stack_has_reserved_already_is_not_needed_again(said: Said, prod: Assembly) -> None:
     reserved = {
         name: one["Properties"].get("ReservedConcurrentExecutions", 0)
         for name, one in prod.template["Resources"].items()
@@ -263,29 +275,29 @@ def test_what_the_stack_has_reserved_already_is_not_needed_again(prod: Assembly)
     account = deployed(prod) | CONFIRMED
     account |= {("lambda", "GetAccountSettings"): limits(1000, 1000 - sum(reserved.values()))}
 
-    assert [name for name, _ in said(Player(account), prod)] == ["Lambda concurrency"]
+    assert [name for name, _ in said(account)] == ["Lambda concurrency"]
 
     account |= {
         ("lambda", "GetFunctionConcurrency"): lambda asked: {
             "ReservedConcurrentExecutions": reserved[asked["FunctionName"]]
         }
     }
-    assert said(Player(account), prod) == []
+    assert said(account) == []
 
 
-def test_a_quota_that_was_never_changed_is_the_default(prod: Assembly) -> None:
+def test_a_quota_that_was_never_changed_is_the_default(said: Said) -> None:
     account: Answers = GOOD | {
         ("service-quotas", "GetServiceQuota"): Refusal("NoSuchResourceException"),
         ("service-quotas", "GetAWSDefaultServiceQuota"): only("L-F678F1CE", 1),
     }
 
-    ((name, finding),) = said(Player(account), prod)
+    ((name, finding),) = said(account)
 
     assert name == "quota VPCs per Region"
     assert "1 used of 1" in str(finding)
 
 
-def test_web_acls_on_every_page_are_counted(prod: Assembly) -> None:
+def test_web_acls_on_every_page_are_counted(said: Said) -> None:
     acl = {"Name": "n", "Id": "i", "ARN": f"arn:aws:wafv2:{REGION}:{ACCOUNT}:regional/webacl/n/i"}
     account: Answers = GOOD | {
         ("wafv2", "ListWebACLs"): lambda asked: (
@@ -294,13 +306,13 @@ def test_web_acls_on_every_page_are_counted(prod: Assembly) -> None:
         ("service-quotas", "GetServiceQuota"): only("L-2EC3DE7B", 2),
     }
 
-    ((_, finding),) = said(Player(account), prod)
+    ((_, finding),) = said(account)
 
     assert "2 used of 2" in str(finding)
 
 
-def test_a_key_that_is_scheduled_for_deletion_is_not_left_over(prod: Assembly) -> None:
-    assert said(Player(NEW), prod) == []
+def test_a_key_that_is_scheduled_for_deletion_is_not_left_over(said: Said) -> None:
+    assert said(NEW) == []
 
 
 NEW: Answers = GOOD | {
@@ -317,15 +329,16 @@ def accounts(prod: Assembly) -> list[Answers]:
     return [NEW, deployed(prod) | CONFIRMED]
 
 
-def test_the_calls_are_those_of_the_policy_and_only_read(prod: Assembly, accounts: list[Answers]) -> None:
-    players = [Player(account) for account in accounts]
-    for player in players:
-        assert said(player, prod) == []
-    played = {one for player in players for one in player.played}
+def test_the_calls_are_those_of_the_policy_and_only_read(said: Said, player: Player, accounts: list[Answers]) -> None:
+    played, methods = set[Operation](), set[str]()
+    for account in accounts:
+        assert said(account) == []
+        played |= set(player.played)
+        methods |= player.rest_methods
 
     assert played == set(ACTIONS)
     assert [one for one in played if not re.match("Describe|Get|List|Head", one[1])] == []
-    assert {method for player in players for method in player.rest_methods} == {"GET", "HEAD"}
+    assert methods == {"GET", "HEAD"}
     (statement,) = calls.policy()["Statement"]
     assert statement["Action"] == sorted({ACTIONS[one] for one in played})
 
@@ -339,10 +352,15 @@ def test_every_permission_of_the_policy_is_one_that_aws_has(capsys: pytest.Captu
     assert [action for action in statement["Action"] if action.lower() not in known] == []
 
 
-@pytest.mark.parametrize("operation", ACTIONS, ids=":".join)
+SAYS_WHEN_DENIED = [one for one in ACTIONS if one != ("s3", "HeadBucket")]
+"""To S3, a bucket that one may not see and a bucket of another account are the same: its name is taken."""
+
+
+@pytest.mark.parametrize("operation", SAYS_WHEN_DENIED, ids=":".join)
 def test_without_a_permission_it_is_named_and_the_other_checks_are_made(
+    said: Said,
+    player: Player,
     directory: Path,
-    prod: Assembly,
     accounts: list[Answers],
     operation: Operation,
     capsys: pytest.CaptureFixture[str],
@@ -351,11 +369,11 @@ def test_without_a_permission_it_is_named_and_the_other_checks_are_made(
     denied = {one: Refusal("AccessDeniedException", 403) for one, needs in ACTIONS.items() if needs == action}
     account = accounts[operation not in NEW]
 
-    said_of = said(Player(account | denied), prod) if action != "sts:GetCallerIdentity" else []
-    ended = command.main(["--assembly", str(directory)], Player(NEW | denied).session)
+    said_of = said(account | denied) if action != "sts:GetCallerIdentity" else []
+    ended = command.main(["--assembly", str(directory)], player.of(NEW | denied))
 
     assert [one for _, one in said_of if not isinstance(one, NotChecked)] == []
-    assert len(said_of) < len(CHECKS) / 2
+    assert len(said_of) < len(CHECKS)
     assert all(action in str(one) for _, one in said_of)
     if operation in NEW:
         assert ended == 2
@@ -364,11 +382,11 @@ def test_without_a_permission_it_is_named_and_the_other_checks_are_made(
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId"])
 def test_without_valid_credentials_nothing_is_checked(
-    directory: Path, code: str, capsys: pytest.CaptureFixture[str]
+    player: Player, directory: Path, code: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    player = Player(GOOD | {("sts", "GetCallerIdentity"): Refusal(code, 403)})
+    account: Answers = GOOD | {("sts", "GetCallerIdentity"): Refusal(code, 403)}
 
-    assert command.main(["--assembly", str(directory)], player.session) == 2
+    assert command.main(["--assembly", str(directory)], player.of(account)) == 2
     assert code in capsys.readouterr().err
     assert player.played == [("sts", "GetCallerIdentity")]
 
@@ -395,10 +413,14 @@ def test_without_a_region_or_credentials_it_says_what_to_set(
 
 
 @pytest.mark.parametrize(("faults", "code"), [({}, 0), (FAULTS["not bootstrapped"][1], 1)])
-def test_the_exit_code_says_whether_anything_was_found(directory: Path, faults: Answers, code: int) -> None:
-    assert command.main(["--assembly", str(directory)], Player(GOOD | faults).session) == code
+def test_the_exit_code_says_whether_anything_was_found(
+    player: Player, directory: Path, faults: Answers, code: int
+) -> None:
+    assert command.main(["--assembly", str(directory)], player.of(GOOD | faults)) == code
 
 
-def test_before_a_stage_is_synthesized_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["--assembly", str(tmp_path / "none")], Player(GOOD).session) == 2
+def test_before_a_stage_is_synthesized_it_says_so(
+    player: Player, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["--assembly", str(tmp_path / "none")], player.of(GOOD)) == 2
     assert "manifest.json" in capsys.readouterr().err

@@ -13,6 +13,8 @@ from botocore.validate import ParamValidator
 from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
 
+from infrastructure.account.calls import Calls
+
 Operation = tuple[str, str]
 
 
@@ -26,14 +28,22 @@ Answer = dict[str, Any] | Refusal | Callable[[dict[str, Any]], dict[str, Any] | 
 
 
 class Player:
-    def __init__(self, answers: Mapping[Operation, Answer], region: str | None = "eu-central-1") -> None:
+    """Plays the answers of one account after the other; to make clients takes much longer than to play."""
+
+    def __init__(self, region: str) -> None:
+        session = boto3.Session("AKIAIOSFODNN7EXAMPLE", "secret", region_name=region)
+        session.events.register("before-parameter-build.*.*", self._remember)
+        session.events.register("before-send.*.*", self._play)
+        self.calls = Calls(session)
+        self.of({})
+
+    def of(self, answers: Mapping[Operation, Answer]) -> Calls:
+        """Returns the calls, of which none was played yet; the account gives these answers from now on."""
         self._answers = answers
         self.played = list[Operation]()
         self.rest_methods = set[str]()
         """Of HTTP, where the method says what is done."""
-        self.session = boto3.Session("AKIAIOSFODNN7EXAMPLE", "secret", region_name=region)
-        self.session.events.register("before-parameter-build.*.*", self._remember)
-        self.session.events.register("before-send.*.*", self._play)
+        return self.calls
 
     def _remember(self, params: dict[str, Any], model: Any, **_: Any) -> None:
         self._operation = (str(model.service_model.service_name), str(model.name))

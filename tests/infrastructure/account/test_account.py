@@ -81,7 +81,7 @@ FAULTS: dict[str, tuple[str, Answers, list[str]]] = {
     "old bootstrap": (
         "bootstrap version",
         {("ssm", "GetParameter"): {"Parameter": {"Name": "n", "Value": "5"}}},
-        ["version 5", "version 8"],
+        ["version 5", "version 6"],
     ),
     "new account": (
         "Lambda concurrency",

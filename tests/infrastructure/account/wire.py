@@ -74,7 +74,7 @@ class _Raw:
 def _wire(service: str, operation: str, answer: dict[str, Any] | Refusal) -> tuple[int, dict[str, str], bytes]:
     model = get_service_model(service)
     if isinstance(answer, Refusal):
-        return answer.status, {"x-amzn-requestid": "1"}, _refused(model.resolved_protocol, service, answer)
+        return answer.status, {"x-amzn-requestid": "1"}, _refused(model.resolved_protocol, service, operation, answer)
     shape = model.operation_model(operation).output_shape
     report = ParamValidator().validate(answer, shape) if shape else None
     assert report is None or not report.has_errors(), f"{operation}: {report.generate_report()}"
@@ -83,11 +83,13 @@ def _wire(service: str, operation: str, answer: dict[str, Any] | Refusal) -> tup
     return made["status_code"], dict(made["headers"]), body if isinstance(body, bytes) else str(body).encode()
 
 
-def _refused(protocol: str, service: str, refusal: Refusal) -> bytes:
+def _refused(protocol: str, service: str, operation: str, refusal: Refusal) -> bytes:
     code, message = refusal.code, refusal.message
     error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    if operation == "HeadBucket":
+        return b""  # its status says it all
     if service == "s3":
-        return b""  # to HEAD, whose status says it all
+        return error.encode()
     if protocol == "ec2":
         return f"<Response><Errors>{error}</Errors><RequestID>1</RequestID></Response>".encode()
     if protocol == "query":

@@ -89,8 +89,9 @@ class Calls:
 
 
 def _meant(error: Exception, operation: str, action: str) -> Exception:
-    if not isinstance(error, ClientError):
+    """Returns what to raise instead of an error of boto3: the same, when it is AWS's answer to the question."""
+    if isinstance(error, BotoCoreError):
         return NotChecked(f"{operation} was not answered: {error}")
-    if error.response["Error"]["Code"] in _DENIED:
+    if isinstance(error, ClientError) and error.response["Error"]["Code"] in _DENIED:
         return NotChecked(f"The permission {action} is missing. `--policy` prints all that are needed")
     return error

@@ -125,5 +125,5 @@ def _is_of_another_account(target: Target, name: str) -> bool:
     try:
         target.calls.get("s3", "HeadBucket", Bucket=name)
     except ClientError as error:
-        return error.response["Error"]["Code"] != "404"
+        return bool(error.response["Error"]["Code"] != "404")
     return True

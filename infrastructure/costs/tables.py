@@ -28,7 +28,7 @@ def lines() -> list[str]:
 
 
 def _of_stages() -> str:
-    rows = {
+    rows: dict[str, list[float]] = {
         "idle": [sum(monthly(stage, Usage()).values()) for stage in STAGES.values()],
         **{
             f"… of it {name}": [monthly(stage, Usage())[name] for stage in STAGES.values()]
@@ -50,7 +50,7 @@ def _of_sizes() -> str:
     costs = [monthly(PROD, usage) for usage in SIZES.values()]
     rows = {name: [cost[name] for cost in costs] for name in costs[0]}
     shown = {name: row for name, row in rows.items() if max(row) >= _LEAST_SHOWN}
-    figures = {
+    figures: dict[str, list[float]] = {
         "new images": [usage.images for usage in SIZES.values()],
         "images kept": [usage.kept for usage in SIZES.values()],
         "requests": [usage.requests for usage in SIZES.values()],

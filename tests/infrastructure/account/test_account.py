@@ -4,10 +4,10 @@ import json
 import os
 import re
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import cfnlint
 import pytest
 
 from infrastructure.account import __main__ as command
@@ -22,7 +22,7 @@ from tests.infrastructure.account.wire import Answer, Operation, Player, Refusal
 Answers = dict[Operation, Answer]
 Said = Callable[[Answers], list[tuple[str, Finding | NotChecked]]]
 """What is said of an account."""
-SERVICE_AUTHORIZATION = Path(cfnlint.__file__).parent / "data" / "AdditionalSpecs" / "Policies.json"
+SERVICE_AUTHORIZATION = files("cfnlint") / "data" / "AdditionalSpecs" / "Policies.json"
 """AWS's list of services and their actions."""
 
 
@@ -210,14 +210,17 @@ FAULTS: dict[str, tuple[str, Answers, list[str]]] = {
         {("apigateway", "GetAccount"): {"cloudwatchRoleArn": f"arn:aws:iam::{ACCOUNT}:role/others"}},
         ["role/others", "update-account"],
     ),
-} | {
-    f"quota {one.name}": (
-        f"quota {one.name}",
-        {("service-quotas", "GetServiceQuota"): only(one.code, 0)},
-        [one.code, "of 0", "more"],
-    )
-    for one in quotas.QUOTAS
 }
+FAULTS.update(
+    {
+        f"quota {one.name}": (
+            f"quota {one.name}",
+            {("service-quotas", "GetServiceQuota"): only(one.code, 0)},
+            [one.code, "of 0", "more"],
+        )
+        for one in quotas.QUOTAS
+    }
+)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

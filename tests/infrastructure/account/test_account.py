@@ -58,6 +58,7 @@ def subscribed(arn: str) -> dict[str, Any]:
     return {"Subscriptions": [one]}
 
 
+REST_APIS = ("apigateway", "GetRestApis")
 TOPIC = ("sns", "ListSubscriptionsByTopic")
 CONFIRMED = {TOPIC: subscribed(f"arn:aws:sns:{REGION}:{ACCOUNT}:topic:1")}
 
@@ -299,6 +300,32 @@ def test_a_quota_that_was_never_changed_is_the_default(said: Said) -> None:
 
     assert name == "quota VPCs per Region"
     assert "1 used of 1" in str(finding)
+
+
+def test_what_the_stack_has_already_needs_no_more_of_a_quota(said: Said, prod: Assembly) -> None:
+    full: Answers = {
+        ("rds", "DescribeDBClusters"): {"DBClusters": [{"DBClusterIdentifier": "its-own"}]},
+        ("service-quotas", "GetServiceQuota"): only("L-952B80B8", 1),
+    }
+
+    assert said(deployed(prod) | CONFIRMED | full) == []
+    assert [name for name, _ in said(GOOD | full)] == ["quota DB clusters"]
+
+
+def test_apis_that_are_not_regional_do_not_count_for_the_quota_of_those_that_are(said: Said) -> None:
+    api = {"id": "1", "name": "another", "endpointConfiguration": {"types": ["EDGE"]}}
+
+    assert (
+        said(GOOD | {REST_APIS: {"items": [api]}, ("service-quotas", "GetServiceQuota"): only("L-AA0FF27B", 1)}) == []
+    )
+
+
+def test_a_deployment_needs_room_for_each_function_twice_and_for_the_layer(directory: Path, prod: Assembly) -> None:
+    """For the function as it is, and for the version of it."""
+    function, layer = sorted(file.stat().st_size for file in directory.glob("asset.*.zip"))
+
+    assert len(prod.of_type("AWS::Lambda::Version")) == 7
+    assert prod.code_bytes == 2 * 7 * function + layer
 
 
 def test_web_acls_on_every_page_are_counted(said: Said) -> None:

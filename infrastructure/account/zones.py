@@ -101,7 +101,7 @@ def instance_zones(target: Target) -> Iterator[Finding]:
 
 
 _ALL_VERSIONS = ("DescribeDBEngineVersions", "DBEngineVersions")
-_OTHER_ZONES = "set other zones in infrastructure/stack/network.py (`availability_zones` of the VPC)"
+_OTHER_ZONES = "have the VPC use other zones (infrastructure/stack/network.py)"
 
 
 def _engine(target: Target) -> tuple[str, str]:

@@ -16,7 +16,6 @@ from infrastructure.account.assembly import Assembly
 from infrastructure.account.calls import ACTIONS
 from infrastructure.account.checks import CHECKS, checked
 from infrastructure.account.finding import Finding, NotChecked
-from tests.conftest import ROOT
 from tests.infrastructure.account.recorded import ACCOUNT, GOOD, INSTANCE, REGION, deployed, limits, quota, zone
 from tests.infrastructure.account.wire import Answer, Operation, Player, Refusal
 
@@ -34,9 +33,12 @@ def directory(assembly: Callable[[str], Path]) -> Path:
 
 @pytest.fixture
 def prod(directory: Path) -> Assembly:
-    """With an address for alarms, whatever prod has."""
+    """With one address for alarms, whichever prod has."""
     made = Assembly(directory)
-    made.template["Resources"]["Subscription"] = {
+    resources = made.template["Resources"]
+    for name in [name for name, one in resources.items() if one["Type"] == "AWS::SNS::Subscription"]:
+        del resources[name]
+    resources["Subscription"] = {
         "Type": "AWS::SNS::Subscription",
         "Properties": {"Protocol": "email", "Endpoint": "operator@example.com", "TopicArn": {"Ref": "Alarms"}},
     }
@@ -88,12 +90,7 @@ FAULTS: dict[str, tuple[str, Answers, list[str]]] = {
     "new account": (
         "Lambda concurrency",
         {("lambda", "GetAccountSettings"): limits(10, 10)},
-        ["10 concurrent executions", "518 to reserve", "request an increase", "618"],
-    ),
-    "concurrency reserved by others": (
-        "Lambda concurrency",
-        {("lambda", "GetAccountSettings"): limits(1000, 617)},
-        ["1000 concurrent executions", "617 of them", "1001 or more"],
+        ["10 concurrent executions", "10 of them not reserved", "to reserve", "request an increase"],
     ),
     "full code storage": (
         "Lambda code storage",
@@ -269,6 +266,17 @@ def test_an_address_for_alarms_that_is_not_confirmed_is_named(
 
     assert name == "alarm addresses"
     assert "operator@example.com not confirmed" in str(finding)
+
+
+def test_a_hundred_executions_have_to_stay_unreserved(said: Said, prod: Assembly) -> None:
+    wanted = prod.reserved_concurrency
+    assert wanted > 400
+    enough, short = (GOOD | {("lambda", "GetAccountSettings"): limits(1000, wanted + left)} for left in (100, 99))
+
+    assert said(enough) == []
+    ((_, finding),) = said(short)
+    assert f"{wanted} to reserve, and 100 that stay unreserved" in str(finding)
+    assert "1001 or more" in str(finding)
 
 
 def test_what_the_stack_has_reserved_already_is_not_needed_again(said: Said, prod: Assembly) -> None:
@@ -477,9 +485,3 @@ def test_an_answer_that_aws_does_not_give_is_not_played(said: Said) -> None:
 
     with pytest.raises(AssertionError, match="Unknown parameter"):
         said(invented)
-
-
-def test_the_page_on_deployment_says_what_prod_reserves(directory: Path) -> None:
-    page = (ROOT / "design-docs" / "deployment.md").read_text()
-
-    assert f"({Assembly(directory).reserved_concurrency} executions in prod)" in page

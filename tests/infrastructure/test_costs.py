@@ -40,7 +40,7 @@ FREE = {
     *("AWS::RDS::DBClusterParameterGroup", "AWS::RDS::DBProxyTargetGroup", "AWS::RDS::DBSubnetGroup"),
     *("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::WAFv2::WebACLAssociation"),
     *("AWS::Events::Rule", "AWS::SNS::Topic", "AWS::SNS::Subscription"),
-    *("Custom::AWS", "Custom::Trigger"),
+    *("Custom::AWS", "Custom::LogRetention", "Custom::Trigger"),
 }
 """Types for which AWS charges nothing, or nothing at this use: scheduled rules, a few mails, calls when deploying."""
 

@@ -200,6 +200,10 @@ def test_of_ten_versions_none_is_deleted(count: int) -> None:
     assert stale(set(range(1, count + 1)), count, set()) == []
 
 
+def test_versions_that_aliases_point_to_are_not_even_tried() -> None:
+    assert stale(set(range(1, 16)), 15, {2, 3, 15}) == [1, 4, 5]
+
+
 def test_make_deploy_prunes_after_the_deployment() -> None:
     recipe = (ROOT / "Makefile").read_text().partition("\ndeploy:")[2].partition("\n\n")[0]
 

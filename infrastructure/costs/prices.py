@@ -1,7 +1,8 @@
 """List prices of eu-central-1 in US dollars, each with AWS's page about it.
 
-Looked up on 2026-11-27. AWS's pages show the prices of a region by a script and could not be read; a price counts as
-confirmed when copies of AWS's price list that others published in 2025 or 2026 have it for this region.
+Looked up on 2026-11-27. AWS's pages show the prices of a region by a script and could not be read. A price counts as
+confirmed when others have published it for this region from AWS's price list (in estimates of Infracost and in lists of
+prices with their date), or when AWS's page gives one for all regions.
 """
 
 from typing import NamedTuple
@@ -39,9 +40,9 @@ PRICES = {
     "bucket_thousand_gets": Price(0.00043, "1,000 GET requests", _S3, confirmed=True),
     "table_million_writes": Price(0.7625, "million write request units", _DYNAMODB, confirmed=False),
     "table_gigabyte": Price(0.306, "GB and month", _DYNAMODB, confirmed=True),
-    "table_recovery_gigabyte": Price(0.2448, "GB and month, point-in-time recovery", _DYNAMODB, confirmed=False),
+    "table_recovery_gigabyte": Price(0.2448, "GB and month, point-in-time recovery", _DYNAMODB, confirmed=True),
     "gateway_million": Price(
-        3.70, "million requests, of the first 333", "https://aws.amazon.com/api-gateway/pricing/", confirmed=False
+        3.70, "million requests, of the first 333", "https://aws.amazon.com/api-gateway/pricing/", confirmed=True
     ),
     "endpoint_hour": Price(
         0.012, "interface endpoint, zone and hour", "https://aws.amazon.com/privatelink/pricing/", confirmed=True

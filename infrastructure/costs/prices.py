@@ -1,8 +1,8 @@
 """List prices of eu-central-1 in US dollars, each with AWS's page about it.
 
 Looked up on 2026-11-27. AWS's pages show the prices of a region by a script and could not be read. A price counts as
-confirmed when others have published it for this region from AWS's price list (in estimates of Infracost and in lists of
-prices with their date), or when AWS's page gives one for all regions.
+confirmed when others have published it for this region from AWS's price list, in estimates of Infracost or in lists of
+prices with their date. The others are older, or known for us-east-1 only, and may differ here.
 """
 
 from typing import NamedTuple
@@ -51,20 +51,20 @@ PRICES = {
     "queue_million": Price(0.40, "million requests", "https://aws.amazon.com/sqs/pricing/", confirmed=False),
     "function_million": Price(0.20, "million requests", _LAMBDA, confirmed=True),
     "function_gigabyte_second": Price(0.0000166667, "GB and second, x86", _LAMBDA, confirmed=True),
-    "snapshot_gigabyte_second": Price(0.0000015046, "GB and second, each version", _LAMBDA, confirmed=True),
-    "snapshot_gigabyte_restored": Price(0.0001397998, "GB restored", _LAMBDA, confirmed=True),
+    "snapshot_gigabyte_second": Price(0.0000015046, "GB and second, each version", _LAMBDA, confirmed=False),
+    "snapshot_gigabyte_restored": Price(0.0001397998, "GB restored", _LAMBDA, confirmed=False),
     "key": Price(1.0, "key and month", _KMS, confirmed=True),
     "key_ten_thousand": Price(0.03, "10,000 requests", _KMS, confirmed=True),
     "logs_gigabyte": Price(0.63, "GB taken in", _CLOUDWATCH, confirmed=True),
     "logs_gigabyte_kept": Price(0.0324, "GB and month, compressed", _CLOUDWATCH, confirmed=True),
     "alarm": Price(0.10, "alarm and month", _CLOUDWATCH, confirmed=False),
     "metric": Price(0.30, "metric and month, of the first 10,000", _CLOUDWATCH, confirmed=False),
-    "dashboard": Price(3.0, "dashboard and month", _CLOUDWATCH, confirmed=True),
+    "dashboard": Price(3.0, "dashboard and month", _CLOUDWATCH, confirmed=False),
     "firewall": Price(5.0, "web ACL and month", _WAF, confirmed=False),
     "firewall_rule": Price(1.0, "rule or group of rules and month", _WAF, confirmed=False),
     "firewall_million": Price(0.60, "million requests", _WAF, confirmed=False),
-    "user": Price(0.015, "user active in the month above 10,000, Essentials", _COGNITO, confirmed=True),
-    "token": Price(0.00225, "token of a machine client", _COGNITO, confirmed=True),
+    "user": Price(0.015, "user active in the month above 10,000, Essentials", _COGNITO, confirmed=False),
+    "token": Price(0.00225, "token of a machine client", _COGNITO, confirmed=False),
     "internet_gigabyte": Price(0.09, "GB to the internet, of the first 10 TB", _EC2, confirmed=False),
     "zones_gigabyte": Price(0.02, "GB between zones, 0.01 on each side", _EC2, confirmed=False),
 }

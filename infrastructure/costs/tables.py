@@ -1,6 +1,7 @@
 """The tables in the page on deployment, made of the same figures: `make docs`."""
 
 import re
+import textwrap
 
 from infrastructure.costs.bill import monthly
 from infrastructure.costs.prices import LOOKED_UP, PRICES
@@ -62,11 +63,12 @@ def _of_sizes() -> str:
 
 def _of_prices() -> str:
     unconfirmed = [name.replace("_", " ") for name, price in PRICES.items() if not price.confirmed]
-    return (
-        f"The prices were looked up on {LOOKED_UP}. `infrastructure/costs/prices.py` has AWS's page about each.\n"
-        f"{len(PRICES) - len(unconfirmed)} of {len(PRICES)} were confirmed for eu-central-1. Not confirmed:\n"
-        f"{', '.join(unconfirmed)}.\n"
+    text = (
+        f"The prices were looked up on {LOOKED_UP}. `infrastructure/costs/prices.py` has AWS's page about each."
+        f" {len(PRICES) - len(unconfirmed)} of {len(PRICES)} were confirmed for eu-central-1. Not confirmed:"
+        f" {', '.join(unconfirmed)}."
     )
+    return textwrap.fill(text, 120, break_on_hyphens=False) + "\n"
 
 
 def _table(title: str, columns: list[str], rows: dict[str, list[float]]) -> str:

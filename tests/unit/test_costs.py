@@ -1,8 +1,11 @@
 """The calculator of the page on deployment."""
 
+from dataclasses import replace
+
 import pytest
 
 from infrastructure.costs import SIZES, Usage, monthly
+from infrastructure.costs.__main__ import main
 from infrastructure.costs.bill import FREE_USERS
 from infrastructure.costs.prices import PRICES, dollars
 from infrastructure.stages import DEV, PROD, STAGES
@@ -71,3 +74,17 @@ def test_every_price_has_its_page_and_is_used() -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(PRICES, name, price._replace(dollars=2 * price.dollars))
             assert monthly(PROD, every) != without, name
+
+
+def test_the_command_takes_a_size_of_use_and_changes_to_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def total(*arguments: str) -> str:
+        monkeypatch.setattr("sys.argv", ["costs", "--stage", "prod", *arguments])
+        assert main() == 0
+        return capsys.readouterr().out.splitlines()[-1].split()[-1]
+
+    hospital = SIZES["hospital"]
+    assert total("--size", "hospital") == f"{sum(monthly(PROD, hospital).values()):,.2f}"
+    without = sum(monthly(PROD, replace(hospital, download_gigabytes=0)).values())
+    assert total("--size", "hospital", "--download-gigabytes", "0") == f"{without:,.2f}"

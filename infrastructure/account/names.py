@@ -1,6 +1,7 @@
 """Whether names that the template gives are free, or belong to the stage's own stack."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from botocore.exceptions import ClientError
 
@@ -87,8 +88,13 @@ def domain_prefix(target: Target) -> Iterator[Finding]:
 
 
 def given(target: Target, kind: str, name: str) -> list[str]:
-    """Returns the names that the template gives to resources of a type; `name` is the property."""
-    return [target.text(one[name]) for one in target.assembly.of_type(kind) if name in one]
+    """Returns the names that the template gives to resources of a type; `name` is the property. A name that is made of
+    what only a deployment gives is not among them: nothing can have it yet."""
+    names = list[str]()
+    for one in target.assembly.of_type(kind):
+        with suppress(KeyError):
+            names.append(target.text(one[name]))
+    return names
 
 
 def _new(target: Target, kind: str, name: str) -> list[str]:

@@ -1,7 +1,8 @@
 """Deletes old versions of a stage's functions and layers: `python -m infrastructure.prune --stage prod`.
 
-Every deployment leaves a copy of the code for each function, and Lambda keeps 75 GB for all functions of a region. Ten
-versions of each function stay: the one that the alias `live` points to, and the nine before it, to go back to.
+Every deployment leaves a copy of the code for each function, and Lambda stores 75 GB for all functions of a region.
+Where SnapStart is on, each version is also paid for as long as it exists. Ten versions of each function stay: the one
+that the alias `live` points to, and the nine before it, to go back to.
 """
 
 import argparse

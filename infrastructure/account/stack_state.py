@@ -31,7 +31,7 @@ def stack_state(target: Target) -> Iterator[Finding]:
 
 
 def subscriptions(target: Target) -> Iterator[Finding]:
-    """AWS forgets a subscription that nobody confirmed within two days, and CloudFormation does not make it again."""
+    """CloudFormation asks an address once, when it makes the subscription, and not again."""
     if not target.existing("AWS::SNS::Subscription"):
         return
     wanted = {str(one["Endpoint"]) for one in target.assembly.of_type("AWS::SNS::Subscription")}

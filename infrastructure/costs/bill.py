@@ -15,8 +15,6 @@ POLLS_A_MINUTE = 15
 """Lambda waits for messages with five requests of 20 seconds at a time."""
 KEY_REQUESTS_AN_HOUR = 12
 """SQS, DynamoDB and the like keep a data key for five minutes."""
-SNAPSHOT_DAYS = 14
-"""How long Lambda keeps, and charges for, the snapshot of a version that is not invoked any more."""
 METRICS_A_ROUTE = 5
 
 IMAGE_KILOBYTES = 2.5
@@ -140,6 +138,6 @@ def _logged(stage: Stage, kilobytes: float) -> float:
 
 
 def _snapshots(usage: Usage) -> float:
-    """Returns GB and seconds. Each version has a snapshot, until nobody has invoked it for two weeks."""
-    versions = 1 + usage.deployments * SNAPSHOT_DAYS * 24 / HOURS
-    return versions * FUNCTION_GIGABYTES * HOURS * 3600
+    """Returns GB and seconds. Only of Java versions does Lambda delete a snapshot that is not used any more
+    (https://docs.aws.amazon.com/lambda/latest/dg/snapstart-activate.html): each version is paid while it exists."""
+    return usage.versions * FUNCTION_GIGABYTES * HOURS * 3600

@@ -33,7 +33,7 @@ def _of_stages() -> str:
         "idle": [sum(monthly(stage, Usage()).values()) for stage in STAGES.values()],
         **{
             f"… of it {name}": [monthly(stage, Usage())[name] for stage in STAGES.values()]
-            for name in ("Aurora capacity", "RDS Proxy")
+            for name in ("Aurora capacity", "RDS Proxy", "snapshots of versions")
         },
         "a million requests more": [_more(stage, Usage(requests=1_000_000)) for stage in STAGES],
         "a million new images of 1 MB": [_more(stage, Usage(images=1_000_000)) for stage in STAGES],

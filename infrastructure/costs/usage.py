@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from infrastructure.prune import PREDECESSORS
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -21,7 +23,8 @@ class Usage:
     """A program that works all day requests about 730 a month, since a token is good for an hour."""
     active_routes: int = 0
     """Routes that somebody calls in every hour: API Gateway reports metrics of each, by the hour."""
-    deployments: int = 0
+    versions: int = PREDECESSORS + 1
+    """Of the API function: one after the first deployment, then one more with each, as far as they are kept."""
 
     @property
     def kept(self) -> int:
@@ -38,7 +41,6 @@ SIZES = {
         users=20,
         machine_tokens=730,
         active_routes=5,
-        deployments=1,
     ),
     "hospital": Usage(
         images=1_000_000,
@@ -50,7 +52,6 @@ SIZES = {
         users=1_000,
         machine_tokens=7_300,
         active_routes=12,
-        deployments=2,
     ),
     "archive": Usage(
         images=10_000_000,
@@ -62,7 +63,6 @@ SIZES = {
         users=5_000,
         machine_tokens=73_000,
         active_routes=20,
-        deployments=2,
     ),
 }
 """Of prod. A small clinic has some ten studies a day; a hospital sends every slice of its scanners; an archive takes in

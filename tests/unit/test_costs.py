@@ -39,16 +39,17 @@ def test_images_that_are_kept_cost_room_and_no_work() -> None:
 
 
 def test_what_a_stage_does_not_have_costs_nothing() -> None:
-    costs = monthly(DEV, Usage(requests=1_000_000, deployments=4))
+    costs = monthly(DEV, Usage(requests=1_000_000))
 
     assert {costs[name] for name in ("firewall", "firewall, by request", "snapshots of versions")} == {0}
     assert costs["starts from a snapshot"] == 0
 
 
-def test_each_deployment_leaves_a_snapshot_that_is_paid_for_two_weeks() -> None:
-    none, two = (monthly(PROD, Usage(deployments=count))["snapshots of versions"] for count in (0, 2))
+def test_each_version_that_is_kept_has_a_snapshot_that_is_paid() -> None:
+    one, ten = (monthly(PROD, Usage(versions=count))["snapshots of versions"] for count in (1, 10))
 
-    assert two == pytest.approx(none * (1 + 2 * 14 * 24 / 730))
+    assert ten == pytest.approx(10 * one)
+    assert monthly(PROD, Usage())["snapshots of versions"] == ten
 
 
 def test_users_are_paid_above_those_who_are_free() -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from infrastructure.stages import STAGES
 
@@ -102,13 +102,13 @@ def main() -> int:
     )
     parser.add_argument("--stage", choices=sorted(STAGES), required=True)
     stage = parser.parse_args().stage
-    session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
     count = 0
     try:
+        session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
         for arn in prune(session, f"tagged-image-manager-{stage}", datetime.now(UTC)):
             print(f"deleted {arn}")
             count += 1
-    except ClientError as error:
+    except (BotoCoreError, ClientError) as error:
         print(f"Not all old versions could be deleted; the deployment is not affected. {error}", file=sys.stderr)
         return 1
     print(f"{count} old versions of functions and layers deleted.")

@@ -24,7 +24,7 @@ class SchemaError(Exception):
 
 
 class NewerSchemaError(SchemaError):
-    """A later migration than this code has was run on the database."""
+    """The database is at a later migration than the newest one in this code."""
 
     def __init__(self, revision: str, newest_known: str) -> None:
         super().__init__(

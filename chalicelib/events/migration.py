@@ -46,9 +46,8 @@ def _connect(wait: Wait, seconds: float) -> None:
 
 
 def _failure_to_connect() -> SQLAlchemyError | None:
-    pool = engine()
     try:
-        pool.connect().close()
+        engine().connect().close()
     except SQLAlchemyError as error:
         return error
     return None

@@ -27,9 +27,13 @@ def main(arguments: list[str] | None = None, calls: Calls | None = None) -> int:
     if options.policy:
         print(json.dumps(policy(), indent=2))
         return 0
+    directory = options.assembly or ROOT / "build" / options.stage
     try:
-        target = find(calls or Calls(_session()), Assembly(options.assembly or ROOT / "build" / options.stage))
-    except (NotChecked, FileNotFoundError) as error:
+        target = find(calls or Calls(_session()), Assembly(directory))
+    except FileNotFoundError:
+        print(f"There is no assembly in {directory}. Run `make synth STAGE={options.stage}` first.", file=sys.stderr)
+        return 2
+    except (NotChecked, BotoCoreError) as error:
         print(f"Nothing could be checked: {error}", file=sys.stderr)
         return 2
     print(f"{target.assembly.stack} in account {target.account}, {target.region}")

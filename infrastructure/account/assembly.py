@@ -61,5 +61,7 @@ def text(value: Any, known: Mapping[str, str]) -> str:
             return str(separator).join(text(part, known) for part in parts)
         case {"Fn::Sub": str(pattern)}:
             return re.sub(r"\$\{([^}]+)\}", lambda match: known[match[1]], pattern)
+        case dict():
+            raise KeyError(next(iter(value)))
         case _:
             return str(value)

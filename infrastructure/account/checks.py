@@ -1,12 +1,15 @@
 """The table of checks."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from botocore.exceptions import ClientError
 
 from infrastructure.account import bootstrap, concurrency, gateway, leftovers, names, quotas, stack_state, zones
 from infrastructure.account.finding import Finding, NotChecked
 from infrastructure.account.target import Target
+
+_NAMED = (names.LOG_GROUPS, names.PROXIES, names.ALARMS, names.DASHBOARDS)
 
 CHECKS: dict[str, Callable[[Target], Iterator[Finding]]] = {
     "state of the stack": stack_state.stack_state,
@@ -20,10 +23,7 @@ CHECKS: dict[str, Callable[[Target], Iterator[Finding]]] = {
     "zones of Aurora": zones.instance_zones,
     "sign-in domain": names.domain_prefix,
     "buckets": names.buckets,
-    "log groups": names.log_groups,
-    "database proxies": names.proxies,
-    "alarms": names.alarms,
-    "dashboards": names.dashboards,
+    **{named.what: partial(names.occupied, named) for named in _NAMED},
     "resources left over": leftovers.leftovers,
     "API Gateway's role for logs": gateway.gateway_role,
     "alarm addresses": stack_state.subscriptions,

@@ -36,8 +36,8 @@ def code_storage(target: Target) -> Iterator[Finding]:
             "Lambda has too little code storage left for the functions and layers of the stage",
             f"{used:,} of {limit:,} bytes used",
             f"{target.assembly.code_bytes:,} bytes free",
-            "delete old versions of functions (`python -m infrastructure.prune` does so for a stage), or request an"
-            " increase of the Lambda quota `Function and layer storage` (L-2ACBD22F)",
+            "delete old versions of functions (`.venv/bin/python -m infrastructure.prune` does so for a stage), or"
+            " request an increase of the Lambda quota `Function and layer storage` (L-2ACBD22F)",
         )
 
 
@@ -49,7 +49,8 @@ def _settings(target: Target) -> dict[str, Any]:
 
 
 def _reserved(target: Target) -> Any:
-    """What a function of the stack has reserved already is free to be reserved again."""
+    """Returns a function that gives what a function of the stack reserves already; that is free to be reserved
+    again."""
     return lambda function: target.calls.get("lambda", "GetFunctionConcurrency", FunctionName=function).get(
         "ReservedConcurrentExecutions", 0
     )

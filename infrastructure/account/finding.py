@@ -19,7 +19,5 @@ class NotChecked(Exception):
     """A check could not be made; the message says why, and which permission is missing."""
 
 
-def listed(names: list[str], most: int = 5) -> str:
-    """Returns the names, sorted, and how many there are beyond the first five."""
-    shown = ", ".join(sorted(names)[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+def listed(names: list[str]) -> str:
+    return ", ".join(sorted(names))

@@ -5,21 +5,19 @@ from collections.abc import Iterator
 from botocore.exceptions import ClientError
 
 from infrastructure.account.finding import Finding, listed
-from infrastructure.account.names import given
+from infrastructure.account.names import ALARMS, LOG_GROUPS, PROXIES, given
 from infrastructure.account.target import Target
 
-_NAMED = {
-    "AWS::CloudWatch::Alarm": "AlarmName",
-    "AWS::Logs::LogGroup": "LogGroupName",
-    "AWS::RDS::DBProxy": "DBProxyName",
-    "AWS::S3::Bucket": "BucketName",
-}
+_NAMED = {"AWS::S3::Bucket": "BucketName"} | {one.kind: one.property for one in (ALARMS, LOG_GROUPS, PROXIES)}
 """What the checks of names report."""
+
+_WITHOUT_A_STACK = (None, "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
+"""After a first deployment that failed, what was kept is left over, although the stack is still there."""
 
 
 def leftovers(target: Target) -> Iterator[Finding]:
-    """Every resource has the tags of the stage, and the names of most are made up by CloudFormation."""
-    if target.stack_status is not None:
+    """Finds them by the tags of the stage: the names of most resources are made up by CloudFormation."""
+    if target.stack_status not in _WITHOUT_A_STACK:
         return
     filters = [{"Key": key, "Values": [value]} for key, value in target.assembly.tags.items()]
     tagged = target.calls.all("resourcegroupstaggingapi", "GetResources", "ResourceTagMappingList", TagFilters=filters)

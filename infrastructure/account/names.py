@@ -1,7 +1,8 @@
 """Whether names that the template gives are free, or belong to the stage's own stack."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
+from typing import NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -9,53 +10,51 @@ from infrastructure.account.finding import Finding, listed
 from infrastructure.account.target import Target
 
 
-def log_groups(target: Target) -> Iterator[Finding]:
-    yield from _occupied(
-        target,
-        "log groups",
-        "AWS::Logs::LogGroup",
-        "LogGroupName",
-        lambda prefix: (
-            one["logGroupName"]
-            for one in target.calls.all("logs", "DescribeLogGroups", "logGroups", logGroupNamePrefix=prefix)
-        ),
-    )
+class Named(NamedTuple):
+    """Resources that the template names, and the call that lists those of the account."""
+
+    what: str
+    kind: str
+    property: str
+    service: str
+    operation: str
+    items: str
+    name: str
+    """The field of an item."""
+    prefix: str | None
+    """The parameter that lists only names with a prefix; None: there is none."""
 
 
-def alarms(target: Target) -> Iterator[Finding]:
-    yield from _occupied(
-        target,
-        "alarms",
-        "AWS::CloudWatch::Alarm",
-        "AlarmName",
-        lambda prefix: (
-            one["AlarmName"]
-            for one in target.calls.all("cloudwatch", "DescribeAlarms", "MetricAlarms", AlarmNamePrefix=prefix)
-        ),
-    )
+LOG_GROUPS = Named(
+    "log groups",
+    *("AWS::Logs::LogGroup", "LogGroupName"),
+    *("logs", "DescribeLogGroups", "logGroups", "logGroupName", "logGroupNamePrefix"),
+)
+ALARMS = Named(
+    "alarms",
+    *("AWS::CloudWatch::Alarm", "AlarmName"),
+    *("cloudwatch", "DescribeAlarms", "MetricAlarms", "AlarmName", "AlarmNamePrefix"),
+)
+DASHBOARDS = Named(
+    "dashboards",
+    *("AWS::CloudWatch::Dashboard", "DashboardName"),
+    *("cloudwatch", "ListDashboards", "DashboardEntries", "DashboardName", "DashboardNamePrefix"),
+)
+PROXIES = Named(
+    "database proxies",
+    *("AWS::RDS::DBProxy", "DBProxyName"),
+    *("rds", "DescribeDBProxies", "DBProxies", "DBProxyName", None),
+)
 
 
-def dashboards(target: Target) -> Iterator[Finding]:
-    yield from _occupied(
-        target,
-        "dashboards",
-        "AWS::CloudWatch::Dashboard",
-        "DashboardName",
-        lambda prefix: (
-            one["DashboardName"]
-            for one in target.calls.all("cloudwatch", "ListDashboards", "DashboardEntries", DashboardNamePrefix=prefix)
-        ),
-    )
-
-
-def proxies(target: Target) -> Iterator[Finding]:
-    yield from _occupied(
-        target,
-        "database proxies",
-        "AWS::RDS::DBProxy",
-        "DBProxyName",
-        lambda _: (one["DBProxyName"] for one in target.calls.all("rds", "DescribeDBProxies", "DBProxies")),
-    )
+def occupied(named: Named, target: Target) -> Iterator[Finding]:
+    new = _new(target, named.kind, named.property)
+    if not new:
+        return
+    prefix = {named.prefix: _common_prefix(new)} if named.prefix else {}
+    there = target.calls.all(named.service, named.operation, named.items, **prefix)
+    if found := [one[named.name] for one in there if one[named.name] in new]:
+        yield _leftover(named.what, listed(found))
 
 
 def buckets(target: Target) -> Iterator[Finding]:
@@ -102,14 +101,6 @@ def _new(target: Target, kind: str, name: str) -> list[str]:
     return sorted(set(given(target, kind, name)) - set(target.existing(kind)))
 
 
-def _occupied(
-    target: Target, what: str, kind: str, name: str, there: Callable[[str], Iterator[str]]
-) -> Iterator[Finding]:
-    new = _new(target, kind, name)
-    if new and (found := [one for one in there(_common_prefix(new)) if one in new]):
-        yield _leftover(what, listed(found))
-
-
 def _common_prefix(names: list[str]) -> str:
     """Returns what all names begin with, so that one call lists them."""
     first, last = min(names), max(names)
@@ -131,5 +122,8 @@ def _is_of_another_account(target: Target, name: str) -> bool:
     try:
         target.calls.get("s3", "HeadBucket", Bucket=name)
     except ClientError as error:
-        return bool(error.response["Error"]["Code"] != "404")
+        code = error.response["Error"]["Code"]
+        if code not in ("301", "403", "404"):
+            raise
+        return bool(code != "404")
     return True

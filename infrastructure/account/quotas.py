@@ -34,7 +34,7 @@ def _gateway_endpoints(target: Target) -> int:
 
 
 def _interfaces(target: Target) -> int:
-    """At most one for each security group in each subnet: functions, proxy, database and endpoint."""
+    """Estimates one for each security group in each subnet: functions, proxy, database and endpoint."""
     if target.existing("AWS::EC2::VPC"):
         return 0
     return len(target.assembly.of_type("AWS::EC2::Subnet")) * len(target.assembly.of_type("AWS::EC2::SecurityGroup"))

@@ -46,5 +46,6 @@ def subscriptions(target: Target) -> Iterator[Finding]:
             "An address has not confirmed that it wants the alarms, and gets none",
             f"{listed(list(missing))} not confirmed",
             "confirmed",
-            "follow the link in the mail that AWS sent to it, or subscribe it to the topic again (`aws sns subscribe`)",
+            "follow the link in the mail that AWS sent to it; deploy first if the address was added since the last"
+            " deployment, and subscribe it again (`aws sns subscribe`) if the mail is older than two days",
         )

@@ -13,6 +13,10 @@ _NONE = ("REVIEW_IN_PROGRESS", "DELETE_COMPLETE")
 """A stack in these states has no resources."""
 
 
+_GONE = ("DELETE_COMPLETE", "DELETE_SKIPPED")
+"""A resource in the second state exists, but the stack does not have it any more."""
+
+
 @dataclass(frozen=True)
 class Target:
     calls: Calls
@@ -41,7 +45,7 @@ class Target:
         found = self.calls.all(
             "cloudformation", "ListStackResources", "StackResourceSummaries", StackName=self.assembly.stack
         )
-        return [one for one in found if one["ResourceStatus"] != "DELETE_COMPLETE"]
+        return [one for one in found if one["ResourceStatus"] not in _GONE]
 
     def existing(self, kind: str) -> list[str]:
         """Returns the physical ids of the stack's resources of a type."""

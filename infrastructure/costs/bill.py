@@ -53,7 +53,7 @@ def monthly(stage: Stage, usage: Usage) -> dict[str, float]:
 
 
 def _standing(stage: Stage, usage: Usage) -> dict[str, float]:
-    """What runs, whether anyone comes or not."""
+    """Returns what is paid whether or not the stage is used."""
     units = (usage.database_units or stage.least_capacity) * (1 + stage.readers)
     of = counted()
     requests = of["queues"] + of["functions"] + of["log_groups"]
@@ -79,7 +79,7 @@ def _standing(stage: Stage, usage: Usage) -> dict[str, float]:
 
 
 def _by_request(stage: Stage, usage: Usage) -> dict[str, float]:
-    """The request that registers an image is one of them."""
+    """Returns what requests cost, including those that register images."""
     requests, millions = usage.requests, usage.requests / 1e6
     writes = 1 + counted()["table_indexes"]
     recorded = requests * writes * ACCESS_RECORD_KILOBYTES * ACCESS_RECORD_MONTHS / 1e6
@@ -101,7 +101,7 @@ def _by_request(stage: Stage, usage: Usage) -> dict[str, float]:
 
 
 def _by_image(stage: Stage, usage: Usage) -> dict[str, float]:
-    """An image is kept from then on."""
+    """Returns what new images and those that are kept cost."""
     images, gigabytes = usage.images, usage.image_megabytes / 1e3
     rows, new_rows = (number * IMAGE_KILOBYTES / 1e6 for number in (usage.kept, images))
     backups = max(0.0, new_rows * BACKED_UP * stage.backup_days / 30 - rows)

@@ -197,6 +197,18 @@ def test_a_master_user_who_was_locked_out_by_an_earlier_version_is_let_in_again(
     _run(signing_in, "SELECT 1")
 
 
+def test_a_master_user_like_that_of_aurora_leaves_the_migrator_it_was_a_member_of(made: str) -> None:
+    with closing(psycopg2.connect(made)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(_BEFORE_0011)
+        cursor.execute("SELECT pg_has_role('migrator', 'USAGE')")
+        assert cursor.fetchone() == (True,)
+
+        cursor.execute(roles.sql())
+
+        cursor.execute("SELECT pg_has_role('migrator', 'USAGE')")
+        assert cursor.fetchone() == (False,)
+
+
 def test_users_whose_creator_is_dropped_leave_the_master_user_without_any_membership(
     strict: str, superuser: Any
 ) -> None:

@@ -52,7 +52,7 @@ def use(release: Release, left: Left) -> None:
 
 
 def purge(release: Release, image_id: int) -> None:
-    """Of an image that has been in the bin for long enough."""
+    """Runs the purge and checks that it has deleted the image, which has been in the bin for long enough."""
     release.run("purge", events.scheduled("purge"))
     release.call("GET /images/{image_id}", image_id=image_id, expect=404)
 

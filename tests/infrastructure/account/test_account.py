@@ -85,7 +85,6 @@ def test_an_account_with_one_fault_gives_exactly_that_finding(said: Said, fault:
 @pytest.mark.parametrize(
     ("status", "remedy"),
     [
-        ("ROLLBACK_COMPLETE", "delete the stack"),
         ("CREATE_FAILED", "delete the stack"),
         ("DELETE_FAILED", "delete the stack again"),
         ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback"),
@@ -101,6 +100,19 @@ def test_a_stack_that_cannot_be_updated_is_named_with_the_way_out(
     assert name == "state of the stack"
     assert status in str(finding)
     assert remedy in str(finding)
+
+
+def test_what_a_first_deployment_that_failed_has_kept_is_left_over(said: Said, prod: Assembly) -> None:
+    account = deployed(prod, "ROLLBACK_COMPLETE")
+    for one in account["cloudformation", "ListStackResources"]["StackResourceSummaries"]:  # type: ignore[index,call-overload]
+        one["ResourceStatus"] = "DELETE_SKIPPED" if one["ResourceType"] == "AWS::Logs::LogGroup" else "DELETE_COMPLETE"
+    key = {("kms", "DescribeKey"): {"KeyMetadata": {"KeyId": "1", "KeyState": "Enabled"}}}
+
+    found = dict(said(account | key))
+
+    assert "delete the stack" in str(found["state of the stack"])
+    assert "/tagged-image-manager/prod/inspect" in str(found["log groups"])
+    assert "key/1" in str(found["resources left over"])
 
 
 def test_a_stack_that_was_only_reviewed_counts_as_none(said: Said, prod: Assembly) -> None:
@@ -279,7 +291,12 @@ def test_without_valid_credentials_nothing_is_checked(
 
 
 @pytest.mark.parametrize(
-    ("environment", "words"), [({}, "No region"), ({"AWS_REGION": REGION}, "Unable to locate credentials")]
+    ("environment", "words"),
+    [
+        ({}, "No region"),
+        ({"AWS_REGION": REGION}, "Unable to locate credentials"),
+        ({"AWS_PROFILE": "nope"}, "The config profile (nope) could not be found"),
+    ],
 )
 def test_without_a_region_or_credentials_it_says_what_to_set(
     directory: Path,
@@ -328,7 +345,7 @@ def test_before_a_stage_is_synthesized_it_says_so(
     player: Player, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main(["--assembly", str(tmp_path / "none")], player.of(GOOD)) == 2
-    assert "manifest.json" in capsys.readouterr().err
+    assert "Run `make synth STAGE=dev` first" in capsys.readouterr().err
 
 
 def test_an_answer_that_aws_does_not_give_is_not_played(said: Said) -> None:

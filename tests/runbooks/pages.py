@@ -1,0 +1,39 @@
+"""The runbooks, block by block, as an operator pastes them."""
+
+import re
+from collections.abc import Sequence
+
+from local import ROOT
+from tests.guides.snippets import Block, blocks
+
+HOME = ROOT / "design-docs" / "guides" / "runbooks"
+PAGES = sorted(HOME.glob("*.md"))
+ONLY_ON_AWS = "# On AWS only.\n"
+
+
+def is_run_here(block: Block) -> bool:
+    return not block.text.startswith(ONLY_ON_AWS)
+
+
+def sections(name: str) -> dict[str, list[Block]]:
+    """Return the blocks of a runbook by the heading above them, which is empty for those above the first one."""
+    text = (HOME / f"{name}.md").read_text()
+    headings = [(text.count("\n", 0, found.start()), found[1]) for found in re.finditer(r"(?m)^##+ (.*)$", text)]
+    by_heading: dict[str, list[Block]] = {}
+    for block in blocks(text):
+        above = [heading for line, heading in headings if line < block.line]
+        by_heading.setdefault(above[-1] if above else "", []).append(block)
+    return by_heading
+
+
+def given(text: str, values: dict[str, str]) -> str:
+    """Return a block with the variables that an operator is to set, set. Raises LookupError for one it does not set."""
+    for name, value in values.items():
+        text, found = re.subn(rf"(?m)(^|(?<= )){name}=\S+", lambda _, name=name, value=value: f"{name}='{value}'", text, count=1)  # type: ignore[misc]
+        if not found:
+            raise LookupError(name)
+    return text
+
+
+def variables(found: Sequence[Block]) -> set[str]:
+    return {name for block in found for name in re.findall(r"(?m)(?:^|(?<= ))([A-Z_]+)=", block.text)}

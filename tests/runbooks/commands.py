@@ -60,6 +60,12 @@ def _behind(text: str, at: int) -> int:
     return at + (2 if text[at] == "\\" else 1)
 
 
+def end_of_word(text: str, start: int) -> int:
+    while not text[start].isspace():
+        start = _behind(text, start)
+    return start
+
+
 def _without_substitutions(text: str) -> str:
     while (start := text.find("$(")) >= 0:
         text = text[:start] + "SUBSTITUTED" + text[_behind(text, start) :]
@@ -88,7 +94,7 @@ def complaint(command: Command) -> str | None:
     options = [word for word in words if re.match(r"--[a-z]", word)]
     if unknown := [option for option in options if option not in arguments.keys() | everywhere]:
         return f"There is no option {', '.join(unknown)}."
-    needed = [option for option, one in arguments.items() if one.required and not one.positional_arg]
+    needed = [option for option, one in arguments.items() if one.required and one.name != "outfile"]  # it has no dashes
     missing = [option for option in needed if option not in options]
     return f"{', '.join(missing)} is missing." if missing and command.is_whole else None
 

@@ -1,14 +1,17 @@
 """The template of `dev` on the emulator, and two database clusters, as the place where runbooks are followed."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from local import emulator
+from local import ROOT, emulator
 from local.state import free_port, random_credentials
+from tests.conftest import eventually
 from tests.infrastructure import emulated
 from tests.infrastructure.conftest import assembly, dev, template_of
 from tests.infrastructure.emulated import Cloud
@@ -43,7 +46,11 @@ def deployed(
             running.wait_until_ready()
             place = Place(Cloud(running.url, credentials), databases, proxy, home)
             place.deploy(dev, assembly("dev"))
+            cli = subprocess.Popen([sys.executable, "-m", "tests.runbooks.aws_server", str(home)], cwd=ROOT)
+            eventually(lambda: (home / "aws").exists(), of="the AWS CLI")
             yield place
+            cli.kill()
+            cli.wait()
         finally:
             proxy.close()
             running.stop()

@@ -1,10 +1,11 @@
 """The runbooks, block by block, as an operator pastes them."""
 
 import re
-from collections.abc import Sequence
+import shlex
 
 from local import ROOT
 from tests.guides.snippets import Block, blocks
+from tests.runbooks.commands import end_of_word
 
 HOME = ROOT / "design-docs" / "guides" / "runbooks"
 PAGES = sorted(HOME.glob("*.md"))
@@ -27,13 +28,8 @@ def sections(name: str) -> dict[str, list[Block]]:
 
 
 def given(text: str, values: dict[str, str]) -> str:
-    """Return a block with the variables that an operator is to set, set. Raises LookupError for one it does not set."""
+    """Return a block with the variables that an operator is to set, set. Those that it does not set are passed over."""
     for name, value in values.items():
-        text, found = re.subn(rf"(?m)(^|(?<= )){name}=\S+", lambda _, name=name, value=value: f"{name}='{value}'", text, count=1)  # type: ignore[misc]
-        if not found:
-            raise LookupError(name)
+        if found := re.search(rf"(?m)(?:^|(?<= )){name}=", text):
+            text = f"{text[: found.end()]}{shlex.quote(value)}{text[end_of_word(text, found.end()) :]}"
     return text
-
-
-def variables(found: Sequence[Block]) -> set[str]:
-    return {name for block in found for name in re.findall(r"(?m)(?:^|(?<= ))([A-Z_]+)=", block.text)}

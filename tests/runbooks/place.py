@@ -10,6 +10,7 @@ from uuid import uuid4
 import httpx
 
 from infrastructure import roles
+from local.schedules import scheduled_event
 from tests.conftest import eventually
 from tests.infrastructure import emulated
 from tests.infrastructure.emulated import Cloud
@@ -30,12 +31,14 @@ class Place:
         content = emulated.adapted(template.content, self._url(roles.SERVICE))
         migrate = content["Resources"][template.function_id("migrate")]
         migrate["Properties"]["Environment"]["Variables"]["DATABASE_URL"] = self._url(roles.MIGRATOR)
+        _let_send_in_batches(content)
         self.cloud.deploy(content, assets)
         self.functions = {name: self._physical(template, "AWS::Lambda::Function", name) for name in _FUNCTIONS}
         self.rules = {name: self._physical(template, "AWS::Events::Rule", f"{name}Rule") for name in ("Purge", "Reconcile")}
         self.bucket, self.pool = self.cloud.outputs["ImageBucket"], self.cloud.outputs["UserPoolId"]
         api_id = self.cloud.outputs["ApiUrl"].removeprefix("https://").partition(".")[0]
         self.api = f"{self.cloud.url}/restapis/{api_id}/v1/_user_request_"
+        self._variables = {name: self._configured(name) for name in _FUNCTIONS}
         self.invoke("Migrate")
         self.first.dump(self._empty)
 
@@ -55,16 +58,20 @@ class Place:
         self.proxy.attach(self.first.port)
         for rule in self.rules.values():
             self.cloud.client("events").enable_rule(Name=rule)
-        for name in _FUNCTIONS:
-            self.go_live(name, "1")
+        functions = self.cloud.client("lambda")
+        for mapping in functions.list_event_source_mappings(FunctionName=self.functions["Inspect"])["EventSourceMappings"]:
+            functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+        for name, variables in self._variables.items():
+            if self.live(name) != "1":
+                self._configure(name, variables)
+                self.go_live(name, "1")
 
     def environment(self) -> dict[str, str]:
         """Of the operator's session: the AWS CLI beside this Python, and profiles that all lead to this emulator."""
         config = self.home / "config"
         config.write_text("[profile old-account]\nregion = eu-central-1\n[profile new-account]\nregion = eu-central-1\n")
-        programs = Path(sys.executable).parent
-        path = f"{programs}:/usr/local/bin:/usr/bin:/bin"
-        return self.cloud.environment | {"PATH": path, "AWS_CONFIG_FILE": str(config), "PAUSE": "0.2"}
+        path = f"{self.home}:{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
+        return self.cloud.environment | {"PATH": path, "AWS_CONFIG_FILE": str(config), "PAUSE": "0.2", "BOTO_DISABLE_COMMONNAME": "1"}
 
     def stand_ins(self) -> str:
         """For the Data API: psql, as the same user. Clusters are named `first` and `second`."""
@@ -84,20 +91,26 @@ class Place:
             use_cluster "$CLUSTER"
         """
 
-    def invoke(self, name: str) -> Any:
-        answer = self.cloud.client("lambda").invoke(FunctionName=f"{self.functions[name]}:live", Payload=b"{}")
-        payload = answer["Payload"].read()
-        assert "FunctionError" not in answer, payload
-        return json.loads(payload)
+    def invoke(self, name: str) -> None:
+        event = json.dumps(scheduled_event(name)).encode()
+        answer = self.cloud.client("lambda").invoke(FunctionName=f"{self.functions[name]}:live", Payload=event)
+        assert "FunctionError" not in answer, answer["Payload"].read()
 
     def publish(self, name: str, **environment: str) -> str:
         """Make a version with these variables, and the one that is live. Returns its number."""
-        functions, function = self.cloud.client("lambda"), self.functions[name]
-        variables = functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
-        functions.update_function_configuration(FunctionName=function, Environment={"Variables": variables | environment})
-        version: str = functions.publish_version(FunctionName=function)["Version"]
+        self._configure(name, self._configured(name) | environment)
+        version: str = self.cloud.client("lambda").publish_version(FunctionName=self.functions[name])["Version"]
         self.go_live(name, version)
         return version
+
+    def _configured(self, name: str) -> dict[str, str]:
+        described = self.cloud.client("lambda").get_function_configuration(FunctionName=self.functions[name])
+        variables: dict[str, str] = described["Environment"]["Variables"]
+        return variables
+
+    def _configure(self, name: str, variables: dict[str, str]) -> None:
+        functions, environment = self.cloud.client("lambda"), {"Variables": variables}
+        functions.update_function_configuration(FunctionName=self.functions[name], Environment=environment)
 
     def live(self, name: str) -> str:
         found: str = self.cloud.client("lambda").get_alias(FunctionName=self.functions[name], Name="live")["FunctionVersion"]
@@ -168,3 +181,11 @@ class Place:
         record["tags"] = [tag["name"] for tag in record["tags"]]
         signed = {name: value for name, value in record.items() if "url" not in name}
         return signed | links
+
+
+def _let_send_in_batches(template: dict[str, Any]) -> None:
+    """On AWS the permission to send a message is that to send a batch. The emulator wants one by the name of the call."""
+    for resource in template["Resources"].values():
+        for statement in resource.get("Properties", {}).get("PolicyDocument", {}).get("Statement", []):
+            if statement["Action"] == "sqs:SendMessage":
+                statement["Action"] = ["sqs:SendMessage", "sqs:SendMessageBatch"]

@@ -1,7 +1,6 @@
 """One bash session, into which the blocks of runbooks are pasted one after the other."""
 
 import os
-import re
 import select
 import signal
 import subprocess
@@ -78,17 +77,20 @@ class Runbook:
         printed = ""
         for block in self._below(headings):
             if pages.is_run_here(block):
-                ours = {name: value for name, value in values.items() if re.search(rf"(?m)(^|(?<= )){name}=", block.text)}
-                printed = self._shell.paste(pages.given(block.text, ours))
+                printed = self._shell.paste(pages.given(block.text, values))
                 assert block.output is None or shows(block.output, printed), f"Line {block.line} printed:\n{printed}"
                 self._done.add(block.line)
         return printed
 
     def left(self) -> list[int]:
         """Return the lines of the blocks that can be run here and have not been."""
-        return [block.line for block in self._below(("",)) if pages.is_run_here(block) and block.line not in self._done]
+        found = [block for blocks in self.sections.values() for block in blocks]
+        return [block.line for block in found if pages.is_run_here(block) and block.line not in self._done]
 
     def _below(self, headings: tuple[str, ...]) -> list[Block]:
-        found = [[h for h in self.sections if h.startswith(wanted) and (wanted or len(headings) == 1)] for wanted in headings]
-        assert all(found), headings
-        return [block for names in found for name in names for block in self.sections[name]]
+        """Of the heading that begins so; those above the first heading for an empty one."""
+        blocks: list[Block] = []
+        for wanted in headings:
+            (name,) = [each for each in self.sections if each == wanted or (wanted and each.startswith(wanted))]
+            blocks += self.sections[name]
+        return blocks

@@ -60,7 +60,8 @@ def _run(driver: Any, client: socket.socket) -> None:
         os.environ.clear()
         os.environ.update(environment)
         os.chdir(directory)
-        code = driver.main(arguments)
+        # The CLI has addresses of its own for SQS, whatever AWS_ENDPOINT_URL says.
+        code = driver.main(["--endpoint-url", environment["AWS_ENDPOINT_URL"], *arguments])
         sys.stdout.flush()
     finally:
         client.sendall(bytes([code & 255]))

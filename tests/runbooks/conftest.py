@@ -46,7 +46,8 @@ def deployed(
             running.wait_until_ready()
             place = Place(Cloud(running.url, credentials), databases, proxy, home)
             place.deploy(dev, assembly("dev"))
-            cli = subprocess.Popen([sys.executable, "-m", "tests.runbooks.aws_server", str(home)], cwd=ROOT)
+            command = [sys.executable, "-m", "tests.runbooks.aws_server", str(home)]
+            cli = subprocess.Popen(command, cwd=ROOT, env=os.environ | place.environment())
             eventually(lambda: (home / "aws").exists(), of="the AWS CLI")
             yield place
             cli.kill()

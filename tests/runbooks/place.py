@@ -71,7 +71,7 @@ class Place:
         config = self.home / "config"
         config.write_text("[profile old-account]\nregion = eu-central-1\n[profile new-account]\nregion = eu-central-1\n")
         path = f"{self.home}:{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
-        return self.cloud.environment | {"PATH": path, "AWS_CONFIG_FILE": str(config), "PAUSE": "0.2", "BOTO_DISABLE_COMMONNAME": "1"}
+        return self.cloud.environment | {"PATH": path, "AWS_CONFIG_FILE": str(config), "PAUSE": "0.2"}
 
     def stand_ins(self) -> str:
         """For the Data API: psql, as the same user. Clusters are named `first` and `second`."""
@@ -166,7 +166,7 @@ class Place:
 
     def await_inspection(self, image_id: int) -> dict[str, Any]:
         found: dict[str, Any] = eventually(
-            lambda: image if (image := self.image(image_id)).get("attributes") else None, of="the inspection"
+            lambda: image if (image := self.image(image_id)).get("attributes") else None, within=60, of="the inspection"
         )
         return found
 

@@ -29,7 +29,7 @@ sys.exit((server.recv(1) or b"\\xff")[0])
 def main(directory: Path) -> None:
     driver = create_clidriver()
     for name in _USED:
-        driver._get_command_table()[name]._get_command_table()  # noqa: SLF001 (loaded before the forks)
+        driver._get_command_table()[name]._get_command_table()
     address = directory / "socket"
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(address))

@@ -82,8 +82,8 @@ def _driver() -> Any:
 def complaint(command: Command) -> str | None:
     """Return what the AWS CLI does not know of a command, or what it misses; None when it would run."""
     driver, words = _driver(), list(command.words)
-    everywhere = {f"--{name}" for name in driver._get_argument_table()}  # noqa: SLF001 (it has no public way)
-    table, found = driver._get_command_table(), None  # noqa: SLF001
+    everywhere = {f"--{name}" for name in driver._get_argument_table()}
+    table, found = driver._get_command_table(), None
     while table and words and not words[0].startswith("-"):
         name = words.pop(0)
         if name not in table:

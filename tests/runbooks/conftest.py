@@ -73,10 +73,10 @@ def deployed(assembly: Path, databases: dict[str, Cluster]) -> Iterator[Place]:
 
 
 @pytest.fixture
-def place(deployed: Place) -> Iterator[Place]:
+def place(deployed: Place) -> Place:
     """As a deployment leaves it, without images."""
     deployed.reset()
-    yield deployed
+    return deployed
 
 
 @pytest.fixture
@@ -87,4 +87,5 @@ def shell(place: Place) -> Iterator[Shell]:
         begin.follow("Before you begin", STAGE="dev", API=place.api, SIGN_IN=place.cloud.url)
         session.paste(place.stand_ins())
         begin.follow("Reach a second database")
+        assert begin.left() == []
         yield session

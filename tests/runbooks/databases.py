@@ -1,5 +1,6 @@
 """Two PostgreSQL servers, each with the users of a cluster, made by a master user who is no superuser."""
 
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -11,7 +12,7 @@ import psycopg2
 from sqlalchemy import make_url
 
 from infrastructure import roles
-from local import postgres, postgres_home
+from local import children, postgres, postgres_home
 from local.state import free_port
 
 MASTER = "master"
@@ -69,8 +70,12 @@ class Cluster:
                 cursor.execute(f"CREATE DATABASE {roles.DATABASE} OWNER {MASTER} TEMPLATE template0")
 
     def prepare(self) -> None:
-        with closing(psycopg2.connect(self.server.url)) as connection, connection, connection.cursor() as cursor:
-            cursor.execute(_OF_RDS)
+        with closing(psycopg2.connect(self.server.url)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("ALTER SYSTEM SET fsync = off")
+                cursor.execute("SELECT pg_reload_conf()")
+                cursor.execute(_OF_RDS)
         self.make_empty()
         self.execute(_OF_RDS_INSIDE)
         self.execute(roles.sql(), user=MASTER)
@@ -89,7 +94,7 @@ def clusters(directory: Path, *names: str) -> Iterator[dict[str, Cluster]]:
         for name in names:
             place = directory / name
             server = postgres.start(place, free_port(None), "unknown", directory / f"{name}.log")
-            running.callback(server.stop)
+            running.callback(children.stop, server.process, signal.SIGQUIT, 10)  # nobody needs what it has
             server.wait_until_ready()
             made[name] = Cluster(server, postgres_home.home(place))
             made[name].prepare()

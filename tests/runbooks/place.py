@@ -34,7 +34,9 @@ class Place:
         _let_send_in_batches(content)
         self.cloud.deploy(content, assets)
         self.functions = {name: self._physical(template, "AWS::Lambda::Function", name) for name in _FUNCTIONS}
-        self.rules = {name: self._physical(template, "AWS::Events::Rule", f"{name}Rule") for name in ("Purge", "Reconcile")}
+        self.rules = {
+            name: self._physical(template, "AWS::Events::Rule", f"{name}Rule") for name in ("Purge", "Reconcile")
+        }
         self.bucket, self.pool = self.cloud.outputs["ImageBucket"], self.cloud.outputs["UserPoolId"]
         api_id = self.cloud.outputs["ApiUrl"].removeprefix("https://").partition(".")[0]
         self.api = f"{self.cloud.url}/restapis/{api_id}/v1/_user_request_"
@@ -59,7 +61,9 @@ class Place:
         for rule in self.rules.values():
             self.cloud.client("events").enable_rule(Name=rule)
         functions = self.cloud.client("lambda")
-        for mapping in functions.list_event_source_mappings(FunctionName=self.functions["Inspect"])["EventSourceMappings"]:
+        for mapping in functions.list_event_source_mappings(FunctionName=self.functions["Inspect"])[
+            "EventSourceMappings"
+        ]:
             functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
         for name, variables in self._variables.items():
             if self.live(name) != "1":
@@ -69,7 +73,9 @@ class Place:
     def environment(self) -> dict[str, str]:
         """Of the operator's session: the AWS CLI beside this Python, and profiles that all lead to this emulator."""
         config = self.home / "config"
-        config.write_text("[profile old-account]\nregion = eu-central-1\n[profile new-account]\nregion = eu-central-1\n")
+        config.write_text(
+            "[profile old-account]\nregion = eu-central-1\n[profile new-account]\nregion = eu-central-1\n"
+        )
         path = f"{self.home}:{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
         return self.cloud.environment | {"PATH": path, "AWS_CONFIG_FILE": str(config), "PAUSE": "0.2"}
 
@@ -113,7 +119,9 @@ class Place:
         functions.update_function_configuration(FunctionName=self.functions[name], Environment=environment)
 
     def live(self, name: str) -> str:
-        found: str = self.cloud.client("lambda").get_alias(FunctionName=self.functions[name], Name="live")["FunctionVersion"]
+        found: str = self.cloud.client("lambda").get_alias(FunctionName=self.functions[name], Name="live")[
+            "FunctionVersion"
+        ]
         return found
 
     def go_live(self, name: str, version: str) -> None:
@@ -164,11 +172,8 @@ class Place:
         self.await_inspection(image_id)
         return image_id
 
-    def await_inspection(self, image_id: int) -> dict[str, Any]:
-        found: dict[str, Any] = eventually(
-            lambda: image if (image := self.image(image_id)).get("attributes") else None, within=60, of="the inspection"
-        )
-        return found
+    def await_inspection(self, image_id: int) -> None:
+        eventually(lambda: self.image(image_id).get("attributes"), within=60, of="the inspection")
 
     def key_of(self, image_id: int) -> str:
         ((key,),) = self.first.execute("SELECT object_key FROM images WHERE id = %s", image_id)
@@ -184,7 +189,7 @@ class Place:
 
 
 def _let_send_in_batches(template: dict[str, Any]) -> None:
-    """On AWS the permission to send a message is that to send a batch. The emulator wants one by the name of the call."""
+    """On AWS the permission to send a message permits batches. The emulator requires one that is named like the call."""
     for resource in template["Resources"].values():
         for statement in resource.get("Properties", {}).get("PolicyDocument", {}).get("Statement", []):
             if statement["Action"] == "sqs:SendMessage":

@@ -34,7 +34,9 @@ class Shell:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
@@ -72,8 +74,8 @@ class Runbook:
         self._done: set[int] = set()
 
     def follow(self, *headings: str, **values: str) -> str:
-        """Run the blocks below the headings that begin so, and hold what they print to what the runbook shows. Variables
-        get `values` where they are set. Returns what was printed in the end."""
+        """Run the blocks below the headings that begin so, and compare what they print with what the runbook shows.
+        Variables get `values` where they are set. Return what the last block printed."""
         printed = ""
         for block in self._below(headings):
             if pages.is_run_here(block):

@@ -1,10 +1,12 @@
 """Each command of the AWS CLI in the documentation is one that the CLI has, and each block is a script."""
 
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from chalicelib.database.tables import Image
 from local import ROOT
 from tests.runbooks import pages
 from tests.runbooks.commands import Command, commands, complaint
@@ -46,7 +48,7 @@ def test_commands_are_found_wherever_a_page_has_them() -> None:
     page = (
         "Say aws is fine, or `aws s3 ls --recursive` or\n\n"
         "    X=$(aws a b --c \"$(aws d e | f)\" --g 'h | i; j') | k\n\n"
-        "```sh\n# aws\naws l m \\\n  --n \"o|p\" --q \"\\\"r\\\" '$(s \"t\")'\" > u\n```\n"
+        '```sh\n# aws\naws l m \\\n  --n "o|p" --q "\\"r\\" \'$(s "t")\'" > u\n```\n'
     )
 
     assert [(each.line, each.words, each.is_whole) for each in commands(page)] == [
@@ -67,6 +69,14 @@ def test_a_runbook_is_made_of_blocks_that_are_scripts(page: Path) -> None:
     for block in found:
         done = subprocess.run(["bash", "-n"], input=block.text, text=True, capture_output=True, check=False)
         assert done.returncode == 0, f"Line {block.line}: {done.stderr}"
+
+
+def test_rows_are_copied_with_every_column() -> None:
+    text = (pages.HOME / "README.md").read_text()
+    (named,) = re.findall(r"INSERT INTO images \((.*?)\)", text, re.DOTALL)
+    columns = [each.name for each in Image.__table__.columns if each.computed is None]
+
+    assert [name.strip() for name in named.split(",")] == columns
 
 
 def test_the_runbooks_are_all_in_the_table() -> None:

@@ -63,7 +63,7 @@ def deployed(assembly: Path, databases: dict[str, Cluster]) -> Iterator[Place]:
             place.deploy(Template(content), assembly)
             command = [sys.executable, "-m", "tests.runbooks.aws_server", str(home)]
             cli = subprocess.Popen(command, cwd=ROOT, env=os.environ | place.environment())
-            eventually(lambda: (home / "aws").exists(), of="the AWS CLI")
+            eventually((home / "aws").exists, of="the AWS CLI")
             yield place
             cli.kill()
             cli.wait()

@@ -189,7 +189,7 @@ class Place:
 
 
 def _let_send_in_batches(template: dict[str, Any]) -> None:
-    """On AWS the permission to send a message permits batches. The emulator requires one that is named like the call."""
+    """On AWS, sqs:SendMessage permits batches, too. The emulator requires a permission that is named like the call."""
     for resource in template["Resources"].values():
         for statement in resource.get("Properties", {}).get("PolicyDocument", {}).get("Statement", []):
             if statement["Action"] == "sqs:SendMessage":

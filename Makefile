@@ -21,7 +21,7 @@ STAGE ?= dev
 DEPLOYER := infrastructure/node_modules/.ready
 CDK = $(NODE) infrastructure/node_modules/aws-cdk/bin/cdk
 
-.PHONY: serve test test-faults lint docs schema diagrams format token package synth deploy invoke-again destroy lock clean help
+.PHONY: serve test test-faults lint docs schema diagrams format token package synth check-account deploy invoke-again destroy lock clean help
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -72,8 +72,12 @@ package: $(READY) ## make the zip for AWS Lambda, and say what is in it
 synth: package $(WORKSHOP) ## make and check the CloudFormation template of STAGE (dev, staging, prod)
 	@$(BIN)/python -m infrastructure synth --stage $(STAGE) --output build/$(STAGE)
 
+check-account: synth ## name what would stop a deployment of STAGE to the account; read-only, needs credentials
+	@$(BIN)/python -m infrastructure.account --stage $(STAGE)
+
 deploy: synth $(DEPLOYER) ## bring STAGE to AWS; needs credentials, and a region that `cdk bootstrap` has seen
 	@$(CDK) deploy --app build/$(STAGE) --all --require-approval never
+	@$(BIN)/python -m infrastructure.prune --stage $(STAGE)
 
 invoke-again: $(READY) ## invoke FUNCTION of STAGE again with each of its dead letters; needs credentials
 	@$(BIN)/python -m infrastructure.invoke_again --stage $(STAGE) --function $(FUNCTION)

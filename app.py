@@ -9,8 +9,8 @@ from chalice.app import Chalice, CloudWatchEvent, Rate, S3Event, SQSEvent
 from chalicelib import middleware, snapshot
 from chalicelib.aws import tokens
 from chalicelib.config import settings
-from chalicelib.database import engine, migrations
-from chalicelib.events import housekeeping, inspection, reconciliation, storage
+from chalicelib.database import engine
+from chalicelib.events import housekeeping, inspection, migration, reconciliation, storage
 from chalicelib.events import purge as purging
 from chalicelib.routes.access_log import access_log
 from chalicelib.routes.images import images
@@ -62,4 +62,4 @@ def purge(_: CloudWatchEvent) -> None:
 
 @app.lambda_function()
 def migrate(_: dict[str, Any], __: Any) -> None:
-    migrations.upgrade()
+    migration.migrate()

@@ -7,15 +7,21 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
+from multiprocessing import get_context
 
 import psycopg2
 
 from benchmarks import building, collection
+from chalicelib.database import attributes
+from chalicelib.database.attributes import Backfill
+from chalicelib.database.engine import chunk_transaction
 from chalicelib.events import housekeeping, indexing
 
 HIDDEN = ("hidden_image_tags",)
+IMAGES_A_CHUNK = 10_000
+"""Nobody else changes images meanwhile, so chunks may be long."""
 
 
 def complete(dsn: str, images: int, *, empty: bool) -> None:
@@ -33,8 +39,7 @@ def complete(dsn: str, images: int, *, empty: bool) -> None:
 
 
 def _do_all_at_once() -> None:
-    """Nobody else changes images meanwhile, so chunks may be long."""
-    indexing.IMAGES_A_CHUNK = 10_000
+    indexing.IMAGES_A_CHUNK = IMAGES_A_CHUNK
     housekeeping.SECONDS_A_RUN = 36_000
     housekeeping.TAGS_LOOKED_AT = 10**9
 
@@ -46,8 +51,38 @@ def _build_and_index(dsn: str) -> None:
     with ThreadPoolExecutor(1) as beside:
         built = beside.submit(building.put_back, dsn, collection.TABLES, at_once=1)
         while not _all_indexed(dsn):
+            _index_in_two_halves(dsn)
             indexing.index_attributes(deadline=math.inf)
         built.result()
+
+
+def _index_in_two_halves(dsn: str) -> None:
+    """Index the attributes of the newer and of the older half of the images at the same time. The service has one
+    backfill at a time, which would leave a processor idle when the other indexes are built. The halves have no image in
+    common: a link that is added twice is refused only once there is an index."""
+    with chunk_transaction() as session:
+        backfill = attributes.next_backfill(session)
+    if backfill is None:
+        return
+    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute(_HALVES)
+        newer, middle = cursor.fetchone() or (0, 0)
+    with ProcessPoolExecutor(1, get_context("spawn")) as beside:
+        older = beside.submit(_index, backfill._replace(position=middle))
+        _index(backfill, newer)
+        older.result()
+    _index(backfill._replace(position=1))
+
+
+def _index(backfill: Backfill, most: float = math.inf) -> None:
+    """Index so many images, or all, from the position of the backfill downwards."""
+    position = backfill.position
+    while position > 0 and most > 0:
+        with chunk_transaction() as session:
+            attributes.in_the_background(session)
+            chosen = backfill._replace(position=position)
+            chunk = attributes.fill_in(session, chosen, int(min(most, IMAGES_A_CHUNK)))
+        position, most = chunk.position, most - chunk.images
 
 
 def _all_indexed(dsn: str) -> bool:
@@ -60,3 +95,12 @@ def _timed(what: str, do: Callable[[], None]) -> None:
     begun = time.perf_counter()
     do()
     print(f"{what}: {time.perf_counter() - begun:,.0f} s", file=sys.stderr)
+
+
+_HALVES = """
+    WITH half AS (SELECT count(*) / 2 AS images FROM images WHERE deleted_at IS NULL)
+    SELECT (SELECT images FROM half), (
+        SELECT id FROM images WHERE deleted_at IS NULL ORDER BY id DESC OFFSET (SELECT images - 1 FROM half) LIMIT 1
+    )
+    """
+"""How many images the newer half has, and the id of the oldest of them."""

@@ -6,9 +6,11 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from infrastructure import alarm_table, checks, service
+from infrastructure.costs import counted, tables
 from infrastructure.packaging import LAYER, PACKAGE, ROOT
 from infrastructure.stages import STAGES
 
@@ -26,17 +28,23 @@ def main() -> int:
 
 
 def _docs() -> int:
-    """Alarms depend on neither zip, so a file that is no zip does for both."""
+    """Nothing that the documents have depends on either zip, so a file that is no zip does for both."""
     with tempfile.TemporaryDirectory() as directory:
         package = Path(directory) / "none.zip"
         package.touch()
         template = json.loads(_synthesized("prod", package, package, Path(directory) / "assembly").read_text())
-    before = alarm_table.GUIDE.read_text()
-    after = alarm_table.inserted(before, template)
-    if after != before:
-        alarm_table.GUIDE.write_text(after)
-        print(f"Wrote {alarm_table.GUIDE.relative_to(ROOT)}.")
+    counted.write(template)
+    _write(alarm_table.GUIDE, lambda guide: alarm_table.inserted(guide, template))
+    _write(tables.PAGE, tables.inserted)
     return 0
+
+
+def _write(page: Path, change: Callable[[str], str]) -> None:
+    before = page.read_text()
+    after = change(before)
+    if after != before:
+        page.write_text(after)
+        print(f"Wrote {page.relative_to(ROOT)}.")
 
 
 def _synthesized(name: str, package: Path, layer: Path, output: Path) -> Path:

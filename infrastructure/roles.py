@@ -12,20 +12,23 @@ CA_FILE = "/var/task/botocore/cacert.pem"
 
 
 def sql() -> str:
-    """One statement, safe to repeat; run by the master user. The settings are of the role, since RDS Proxy takes none
-    from its clients."""
+    """Returns one statement that is safe to repeat; the master user runs it. The settings belong to the role, since RDS
+    Proxy accepts none from its clients. What `service` may do with the tables, their owner grants (migration 0011)."""
     steps = [
         *map(_role, USERS),
+        _LEAVE,
         f"GRANT CREATE ON DATABASE {DATABASE} TO {MIGRATOR};",
         f"GRANT CREATE, USAGE ON SCHEMA public TO {MIGRATOR};",
         f"GRANT USAGE ON SCHEMA public TO {SERVICE};",
-        # To set the privileges of another role's tables in advance, one has to be a member of it.
-        f"GRANT {MIGRATOR} TO CURRENT_USER;",
-        _future("SELECT, INSERT, UPDATE, DELETE", "TABLES"),
-        _future("SELECT, USAGE", "SEQUENCES"),
         *(f"ALTER ROLE {SERVICE} SET {name} = '{value}';" for name, value in _settings().items()),
     ]
     return "DO $roles$ BEGIN\n" + "\n".join(steps) + "\nEND $roles$"
+
+
+_LEAVE = f"IF pg_has_role('{MIGRATOR}', 'USAGE') THEN REVOKE {MIGRATOR} FROM CURRENT_USER; END IF;"
+"""A member of a role that signs in by IAM can no longer sign in by password, as the master user does for the Data API
+(docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/database-authentication.html). Versions before migration 0011 made
+the master user a member of `migrator`."""
 
 
 def _role(name: str) -> str:
@@ -33,10 +36,6 @@ def _role(name: str) -> str:
         f"IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') THEN CREATE ROLE {name} LOGIN; END IF;\n"
         f"GRANT rds_iam TO {name};"
     )
-
-
-def _future(privileges: str, things: str) -> str:
-    return f"ALTER DEFAULT PRIVILEGES FOR ROLE {MIGRATOR} IN SCHEMA public GRANT {privileges} ON {things} TO {SERVICE};"
 
 
 def _settings() -> dict[str, str]:

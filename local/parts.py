@@ -1,6 +1,7 @@
 """The parts of the stack, in the order in which they need one another."""
 
 import os
+import re
 import select
 import signal
 import socket
@@ -17,8 +18,8 @@ from local.state import State, free_port
 _IDS = ("user_pool_id", "client_id", "machines")
 _CHECK_SETTINGS = "import sys; from chalicelib.events.checks import complaint; sys.exit(complaint())"
 _MIGRATE = "from chalicelib.database import migrations; migrations.upgrade()"
-_REFUSED = "chalicelib.database.catalog.SchemaError: "
-"""With this begins the last line of a migration that refuses the database."""
+_REFUSED = re.compile(r"chalicelib\.database\.catalog\.(?:Newer)?SchemaError: (.*)")
+"""The last line of a migration that refuses the database."""
 
 
 class Parts:
@@ -162,8 +163,8 @@ class Parts:
         """Raises Trouble, with the sentence with which the migration refused the database if it did."""
         if migration.wait() != 0:
             log = self._state.log("migration")
-            _, refused, why = log.read_text().rstrip().rpartition("\n")[2].partition(_REFUSED)
-            raise Trouble(why if refused else f"The database cannot be migrated; the end of {log} says why.")
+            refused = _REFUSED.fullmatch(log.read_text().rstrip().rpartition("\n")[2])
+            raise Trouble(refused[1] if refused else f"The database cannot be migrated; the end of {log} says why.")
 
     def _spawn_gateway(self) -> int:
         """A descriptor to read one line from, when it serves or cannot."""

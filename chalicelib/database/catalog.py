@@ -23,6 +23,18 @@ class SchemaError(Exception):
     """This code cannot use the database. The message says why, and what to do."""
 
 
+class NewerSchemaError(SchemaError):
+    """A later migration than this code has was run on the database."""
+
+    def __init__(self, revision: str, newest_known: str) -> None:
+        super().__init__(
+            f"The database is at revision {revision}, which this version of the code does not know; the newest that it"
+            f" knows is {newest_known}. A newer version migrated the database. Run that version, or restore a backup"
+            " from before the migration."
+        )
+        self.revision, self.newest_known = revision, newest_known
+
+
 def check(connection: Connection) -> None:
     """Raises SchemaError when something that this code needs is missing or changed, or when something was added that
     can refuse or change a write."""

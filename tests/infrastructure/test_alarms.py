@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infrastructure import alarm_table, costs, resources
+from infrastructure import alarm_table, resources
 from tests.conftest import ROOT
 from tests.infrastructure.template import Template
 
@@ -155,7 +155,3 @@ def test_the_table_has_every_alarm_with_its_threshold_and_what_to_do(prod: Templ
         assert alarm["MetricName"] in row
         assert f"{alarm['Threshold']:,}" in row
         assert alarm["AlarmDescription"].replace("|", "\\|") in row
-
-
-def test_the_costs_count_every_alarm(prod: Template) -> None:
-    assert 0 <= costs.ALARMS - len(by_name(prod)) <= 3

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.events import migration as migrating
 from chalicelib.events import purge, reconciliation
 from chalicelib.services import verification
 from chalicelib.services.callers import ACCEPTED_SCOPES
@@ -447,6 +448,10 @@ def test_new_code_takes_traffic_only_when_the_database_is_migrated(dev: Template
     assert users in waits_for_users
     integration = routes(dev)["GET /images"]["x-amazon-apigateway-integration"]
     assert {"Ref": dev.alias_of("app")} in integration["uri"]["Fn::Join"][1]
+
+
+def test_more_than_half_of_the_functions_time_is_left_to_the_migration_when_it_has_waited(dev: Template) -> None:
+    assert dev.functions()["migrate"]["Timeout"] > 2 * migrating.CONNECT_SECONDS
 
 
 def test_versions_stay_to_go_back_to(dev: Template) -> None:

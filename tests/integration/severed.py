@@ -1,4 +1,5 @@
-"""A line to PostgreSQL that breaks during a COMMIT: the change is made, and its answer reaches no client."""
+"""A line to PostgreSQL that breaks during a COMMIT: the change is made, and its answer reaches no client. It can break
+at another statement instead."""
 
 import socket
 import threading
@@ -9,9 +10,11 @@ from sqlalchemy import URL
 
 
 class Line:
-    """Forwards connections to the database at `url`; breaks the next one that commits, once `breaks` is set."""
+    """Forwards connections to the database at `url`. While `breaks` is set, it breaks a connection that sends the
+    statement. With `once`, that clears `breaks`."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, statement: bytes = b"COMMIT", *, once: bool = True) -> None:
+        self._statement, self._once = statement, once
         self._upstream = (url.host or "", url.port or 5432)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = url.set(host="127.0.0.1", port=self._listener.getsockname()[1])
@@ -34,18 +37,19 @@ class Line:
         with suppress(OSError), client, socket.create_connection(self._upstream) as server:
             threading.Thread(target=_copy, args=[server, client], daemon=True).start()
             while said := client.recv(65536):
-                if b"COMMIT" in said and self.breaks.is_set():
+                if self._statement in said and self.breaks.is_set():
                     self._break(client, server, said)
                     return
                 server.sendall(said)
             server.shutdown(socket.SHUT_RDWR)
 
-    def _break(self, client: socket.socket, server: socket.socket, commit: bytes) -> None:
+    def _break(self, client: socket.socket, server: socket.socket, said: bytes) -> None:
         """First towards the client, so that the answer has nowhere to go."""
-        self.breaks.clear()
+        if self._once:
+            self.breaks.clear()
         self.broken += 1
         client.shutdown(socket.SHUT_RDWR)
-        server.sendall(commit)
+        server.sendall(said)
         server.shutdown(socket.SHUT_WR)
 
 

@@ -89,3 +89,24 @@ def test_a_file_that_is_lost_can_be_put_together_anew(committed: Engine, image_i
 
     assert complete(committed, image_id, etags) == "present"
     assert stored(committed, image_id) == IN_PARTS
+
+
+@pytest.mark.parametrize("forgotten", [False, True], ids=["s3-knows-the-upload", "s3-has-forgotten-the-upload"])
+def test_completing_again_succeeds_after_a_request_that_ended_when_s3_was_done(
+    committed: Engine, image_id: int, *, forgotten: bool
+) -> None:
+    """Its time was up before it could commit: the object is there, and the database does not know."""
+    etags = begun(committed, image_id, IN_PARTS)
+    with Session(committed) as session:
+        multipart.complete(session, EDITOR, image_id, etags)
+        session.rollback()
+    with Session(committed) as session:
+        image = session.get_one(Image, image_id)
+        assert image.uploaded_at is None
+        assert image.multipart_upload_id is not None
+        if forgotten:
+            image.multipart_upload_id += "x"
+            session.commit()
+
+    assert [complete(committed, image_id, etags) for _ in range(2)] == ["present"] * 2
+    assert stored(committed, image_id) == IN_PARTS

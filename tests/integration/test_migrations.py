@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine
 
 from chalicelib.database import catalog, migrations
-from chalicelib.database.catalog import SchemaError
+from chalicelib.database.catalog import NewerSchemaError, SchemaError
 from chalicelib.database.engine import engine as product_engine
 from chalicelib.database.tables import Base
 from local import ROOT
@@ -152,8 +152,20 @@ def test_a_database_of_a_newer_version_is_refused_in_one_sentence(database: str)
         with _session(url) as (connection, cursor):
             cursor.execute("UPDATE alembic_version SET version_num = '0999'")
             connection.commit()
-        with pytest.raises(SchemaError, match="at revision 0999, which this version of the code does not know"):
+        with pytest.raises(NewerSchemaError, match="at revision 0999, which this version of the code does not know"):
             migrations.upgrade()
+
+
+def test_an_unknown_revision_that_is_no_later_one_is_not_taken_for_a_newer_version(database: str) -> None:
+    with a_database(database, "foreign_revision") as url, used_by_the_product(url):
+        migrations.upgrade()
+        for revision in ("0000", "999", "00999", "a1b2c3d4e5f6", "0999_x"):
+            with _session(url) as (connection, cursor):
+                cursor.execute("UPDATE alembic_version SET version_num = %s", [revision])
+                connection.commit()
+            with pytest.raises(SchemaError, match=f"at revision {revision}, which .* not a later one") as refusal:
+                migrations.upgrade()
+            assert not isinstance(refusal.value, NewerSchemaError)
 
 
 def test_a_database_of_another_encoding_is_refused(database: str) -> None:

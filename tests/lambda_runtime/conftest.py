@@ -49,10 +49,15 @@ def database(stack: dict[str, Any]) -> str:
 @pytest.fixture(scope="session")
 def start(code: Path, stack: dict[str, Any], database: str) -> Start:
     """Starts a function by its handler's name."""
-    given = environment.of_service(stack | {"database_url": database})
+    return partial(_running, code, settings_of(stack | {"database_url": database}))
+
+
+def settings_of(stack: dict[str, Any]) -> dict[str, str]:
+    """Returns the environment of functions that use the parts of this stack."""
+    given = environment.of_service(stack)
     wanted = ("DATABASE_URL", "IMAGE_BUCKET", "ACCESS_LOG_TABLE", "USER_POOL_ARN")
     kept = {name: value for name, value in given.items() if name in wanted or name.startswith("AWS_")}
-    return partial(_running, code, FUNCTION_ENVIRONMENT | kept)
+    return FUNCTION_ENVIRONMENT | kept
 
 
 def _running(code: Path, settings: dict[str, str], handler: str, **changed: str) -> AbstractContextManager[Function]:

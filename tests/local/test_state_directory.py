@@ -262,6 +262,19 @@ def test_a_database_that_was_changed_by_hand_is_one_clear_sentence(a_stack: Stac
     assert "Ready" not in a_stack.said
 
 
+def test_a_database_of_a_newer_version_is_one_clear_sentence(a_stack: Stack) -> None:
+    a_stack.start()
+    with closing(psycopg2.connect(a_stack.description["database_url"])) as database, database:
+        database.cursor().execute("UPDATE alembic_version SET version_num = '9998'")
+    assert a_stack.end(signal.SIGTERM) == 0
+
+    assert a_stack.spawn().wait(60) == 1
+
+    said = a_stack.said.splitlines()[-1]
+    assert said.startswith("The database is at revision 9998, which this version of the code does not know")
+    assert "Ready" not in a_stack.said
+
+
 def test_a_clock_before_2024_is_one_clear_sentence(directory: Path) -> None:
     library = next(Path(str(_FAKETIME and _FAKETIME.origin)).parent.rglob("libfaketime.so.1"))
 

@@ -29,7 +29,7 @@ def test_importing_the_app_loads_neither_the_database_nor_the_sdk() -> None:
 
 
 def test_a_module_is_loaded_when_something_of_it_is_used() -> None:
-    assert "sqlalchemy" in loaded_by("import app; app.migrations.upgrade")
+    assert "sqlalchemy" in loaded_by("import app; app.migration.migrate")
 
 
 def test_what_a_snapshot_holds_is_all_that_a_request_loads() -> None:

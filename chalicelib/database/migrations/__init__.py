@@ -1,5 +1,6 @@
 """The schema, step by step: Alembic, driven from code so that Lambda, the local stack and the tests run the same."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from chalicelib.database import catalog
-from chalicelib.database.catalog import SchemaError
+from chalicelib.database.catalog import NewerSchemaError, SchemaError
 from chalicelib.database.engine import engine
 from chalicelib.database.migrations import renumbered
 
@@ -27,7 +28,8 @@ LOCK_SECONDS = 10
 def upgrade(*, compare: bool = True) -> None:
     """Brings the database to the newest revision and compares its schema with the one that this code needs, in one
     transaction. It is safe to repeat and to run twice at once. Raises SchemaError when this code cannot use the
-    database; nothing is changed then. Without `compare`, any schema will do."""
+    database, and NewerSchemaError when a later migration than this code has was run on it; nothing is changed then.
+    Without `compare`, any schema will do."""
     with _clear_failures(), engine().begin() as connection:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
@@ -51,12 +53,16 @@ def _refuse_the_unusable(connection: Connection, config: Config) -> None:
     if (encoding := connection.scalar(text("SHOW server_encoding"))) != "UTF8":
         raise SchemaError(f"The encoding of the database is {encoding}. Create one with the encoding UTF8.")
     revision = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if revision and revision not in known:
-        raise SchemaError(
-            f"The database is at revision {revision}, which this version of the code does not know: a newer version"
-            " migrated it. Run that version, or restore a backup from before the migration."
-        )
+    scripts = ScriptDirectory.from_config(config)
+    if revision is None or revision in {script.revision for script in scripts.walk_revisions()}:
+        return
+    newest = str(scripts.get_current_head())
+    if re.fullmatch("[0-9]{4}", revision) and revision > newest:
+        raise NewerSchemaError(revision, newest)
+    raise SchemaError(
+        f"The database is at revision {revision}, which this version of the code does not know, and which is not a"
+        " later one. Run the version that migrated it, or restore a backup from before the migration."
+    )
 
 
 @contextmanager

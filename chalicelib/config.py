@@ -27,6 +27,8 @@ def _parted(names: Any) -> Any:
 
 
 Keywords = Annotated[tuple[Keyword, ...], Field(max_length=100), BeforeValidator(_parted)]
+CallerId = Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,128}$")]
+CallerIds = Annotated[tuple[CallerId, ...], Field(max_length=100), BeforeValidator(_parted)]
 
 
 class Settings(BaseModel):
@@ -41,6 +43,9 @@ class Settings(BaseModel):
 
     default_role: Literal["viewers", "editors", "admins", "none"] = "editors"
     """The group that a person in none of the groups counts as; `none` refuses them."""
+    denied_callers: CallerIds = ()
+    """The `sub` of people and ids of clients who are refused, whatever their tokens permit: an access token cannot be
+    revoked, and is valid for an hour. With commas between them in the environment."""
     allowed_origin: str = Field(default="*", pattern=r"^(\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?)$")
     """Scheme and host, without a path and without a slash at the end, as browsers send it."""
     problem_type_base: str = Field(

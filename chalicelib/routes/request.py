@@ -22,7 +22,8 @@ AnyQuery = TypeVar("AnyQuery", bound=Query)
 
 
 def caller(request: Request) -> Caller:
-    return caller_of(request.context["authorizer"]["claims"], settings().default_role)
+    chosen = settings()
+    return caller_of(request.context["authorizer"]["claims"], chosen.default_role, chosen.denied_callers)
 
 
 def parsed_body(request: Request, shape: type[AnyBody]) -> AnyBody:

@@ -1,7 +1,7 @@
 """Who calls, and what they may do."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from chalicelib.errors import Forbidden
@@ -48,8 +48,16 @@ class Caller:
             raise Forbidden("Only an admin may do this to an image that someone else created.")
 
 
-def caller_of(claims: Mapping[str, str], default_role: str) -> Caller:
-    """From the claims of an access token that the gateway has verified; only a person's token has a `username`."""
+def caller_of(claims: Mapping[str, str], default_role: str, denied: Collection[str] = ()) -> Caller:
+    """Return the caller, from the claims of an access token that the gateway has verified. Those who are denied, by
+    their own id or by that of their client, have no permission."""
+    caller = _permitted(claims, default_role)
+    is_denied = not {caller.id, caller.client_id}.isdisjoint(denied)
+    return replace(caller, permission=Permission.NONE) if is_denied else caller
+
+
+def _permitted(claims: Mapping[str, str], default_role: str) -> Caller:
+    """Only a person's token has a `username`."""
     client_id = claims["client_id"]
     if "username" in claims:
         groups = claims.get("cognito:groups", "").split(",")

@@ -63,3 +63,14 @@ def test_a_machine_gains_nothing_by_groups() -> None:
 def test_people_are_known_by_sub_and_machines_by_client_id() -> None:
     assert caller_of(PERSON, "editors").id == "u-1"
     assert caller_of({**MACHINE, "scope": ""}, "editors").id == "m-1"
+
+
+@pytest.mark.parametrize(
+    "claims", [{**PERSON, "cognito:groups": "admins"}, {**MACHINE, "scope": "tagged-image-manager/admin"}]
+)
+def test_a_denied_caller_has_no_permission_whatever_the_token_says(claims: dict[str, str]) -> None:
+    assert caller_of(claims, "admins").permission == Permission.ADMIN
+    for denied in (claims["sub"], claims["client_id"]):
+        caller = caller_of(claims, "admins", ("someone-else", denied))
+        assert (caller.id, caller.permission) == (claims["sub"], Permission.NONE)
+    assert caller_of(claims, "admins", ("someone-else",)).permission == Permission.ADMIN

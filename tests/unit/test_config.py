@@ -54,6 +54,10 @@ BOUNDS: dict[str, tuple[list[str], list[str]]] = {
     "image_bucket": (["tim-images.example", "abc"], ["ab", "Images", "-images", "a" * 64, "images/2026"]),
     "access_log_table": (["tim_access.log-1"], ["ab", "a b c", "a" * 256]),
     "user_pool_arn": (["arn:aws:cognito-idp:eu-central-1:000000000000:userpool/eu-central-1_a"], [""]),
+    "denied_callers": (
+        ["", "3n4b5urk1ft4fl3mg5e62d9ado, 5f1b7c1e-0d5c-4a53-9f0a-3a8f2f7a9c11"],
+        ["a b", "a" * 129, ",".join(["a"] * 101)],
+    ),
     "default_role": (["viewers", "none"], ["viewer", "", "Admins"]),
     "allowed_origin": (
         ["*", "https://app.example", "http://localhost:5173"],

@@ -1,6 +1,5 @@
 """What happens around every request: its id, its log line, its access record, and problems for errors."""
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from chalice.app import Request, Response
 from chalicelib import errors
 from chalicelib.aws import access_log
 from chalicelib.aws.access_log import Entry, UndeliveredError
-from chalicelib.routes.request import caller
+from chalicelib.routes.request import base_path, caller, path_ids
 from chalicelib.routes.route import CORS
 from chalicelib.telemetry import Touched, begin, count, logger
 
@@ -46,12 +45,14 @@ def answer_problems(request: Request, get_response: GetResponse) -> Response:
 
 
 def _record(entry: Entry) -> None:
-    """The request's one log line; it holds the whole access record, so that none is lost when DynamoDB is."""
+    """Write the request's one log line; it holds the whole access record, so that none is lost when DynamoDB is. What
+    the request did is committed, so whatever goes wrong here must not change its answer."""
     try:
         access_log.write(entry)
-    except UndeliveredError as reason:
+    except Exception as reason:  # noqa: BLE001
         count("AccessRecordUndelivered")
-        logger.error("request", access_record="undelivered", reason=str(reason), **_fields(entry))
+        bug = None if isinstance(reason, UndeliveredError) else reason
+        logger.error("request", access_record="undelivered", reason=str(reason), exc_info=bug, **_fields(entry))
     else:
         logger.info("request", **_fields(entry))
 
@@ -84,10 +85,9 @@ def _entry(request: Request, status: int, touched: Touched, started: float) -> E
 
 
 def _path(request: Request) -> str:
-    """With ids as they were sent; of any other value only its name: whatever a caller writes there, the name of a tag
-    above all, may be a patient's."""
+    """Return the path with its ids; of any other value only its name: whatever a caller writes there, the name of a
+    tag above all, may be a patient's."""
     shown: str = request.context["resourcePath"]
-    for name, value in (request.uri_params or {}).items():
-        if name.endswith("_id") and re.fullmatch("[0-9]{1,19}", value):
-            shown = shown.replace(f"{{{name}}}", value)
-    return f"/{request.context['path'].split('/')[1]}{shown}"
+    for name, value in path_ids(request.uri_params or {}).items():
+        shown = shown.replace(f"{{{name}}}", value)
+    return base_path(request) + shown

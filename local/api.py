@@ -22,12 +22,13 @@ class Resource:
     """Headers of the answer to OPTIONS; empty: there is no OPTIONS."""
 
     def parameters(self, segments: list[str]) -> dict[str, str] | None:
-        """Values of the path's parameters; None when it is not this resource that the segments name."""
+        """Values of the path's parameters, as they were sent; None when it is not this resource that the segments
+        name."""
         found = {}
         for template, segment in zip(self.segments, segments, strict=True):
             if template.startswith("{"):
                 found[template[1:-1]] = segment
-            elif template != segment:
+            elif template != unquote(segment):
                 return None
         return None if "" in found.values() else found
 
@@ -51,12 +52,12 @@ class Api:
         self.cors = next((resource.cors for resource in self._resources if resource.cors), {})
 
     def find(self, raw_path: str) -> Match | None:
-        """Splits before it decodes, so that a %2F stays within its parameter. One slash at the end is let pass, as API
-        Gateway does."""
-        segments = [unquote(segment, errors="replace") for segment in raw_path.split("/")[1:]]
+        """Returns the resource that a path names, with the parameters as they were sent, still percent-encoded: so API
+        Gateway passes them on. One slash at the end is let pass, as API Gateway does."""
+        segments = raw_path.split("/")[1:]
         if len(segments) > 1 and segments[-1] == "":
             segments.pop()
-        if segments[:1] != [STAGE]:
+        if [unquote(segment) for segment in segments[:1]] != [STAGE]:
             return None
         for resource in self._resources:
             if len(resource.segments) == len(segments) - 1:

@@ -66,7 +66,8 @@ class Durability:
 
     def _write(self, method: str, bucket: str, key: str, headers: Any, body: bytes, query: Any) -> Answer:
         assert self._changes is not None  # noqa: S101
-        answer: Answer = self._dispatch(method, bucket, key, headers, body, query)
+        with self._uploads.dated(method, query):
+            answer: Answer = self._dispatch(method, bucket, key, headers, body, query)
         if answer[0] < 400:
             self._uploads.keep(self._changes, method, query, answer[2])
             if self._failure is not None:  # the emulator has logged it, and gone on

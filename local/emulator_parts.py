@@ -1,8 +1,11 @@
-"""Keeps the emulator's multipart uploads on disk: by itself it has them in memory only."""
+"""Keeps the emulator's multipart uploads on disk: by itself it has them in memory only. Dates their objects as S3
+does."""
 
 import json
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +47,19 @@ class Uploads:
             self._keep_part(changes, upload_id, int(self._s3._qp(query, "partNumber")))
         elif self._has_ended(upload_id):
             changes.remove(self._directory / upload_id / _UPLOAD)
+
+    @contextmanager
+    def dated(self, method: str, query: Any) -> Iterator[None]:
+        """Gives an object that is put together meanwhile the date on which its upload was begun, as S3 does."""
+        upload = self._s3._multipart_uploads.get(self._s3._qp(query, "uploadId"))
+        if upload is None or method != "POST":
+            yield
+            return
+        now, self._s3.now_iso = self._s3.now_iso, lambda: upload["created"]
+        try:
+            yield
+        finally:
+            self._s3.now_iso = now
 
     def forget_ended(self, query: Any) -> None:
         """After a request that completed or aborted its upload. What a kill leaves, the next start removes."""

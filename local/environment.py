@@ -7,6 +7,7 @@ from urllib.parse import urljoin
 from infrastructure.resources import FUNCTION_ENVIRONMENT, INSPECTION_ENVIRONMENT
 from local import ROOT
 from local.emulator import ACCOUNT
+from local.front import sessions
 
 FUNCTION_NAME = "tagged-image-manager"
 MEMORY_MEGABYTES = 1024
@@ -44,8 +45,11 @@ def _aws(stack: dict[str, Any]) -> dict[str, str]:
         "AWS_REGION": stack["region"],
         "AWS_DEFAULT_REGION": stack["region"],
         "AWS_ENDPOINT_URL": stack["aws_endpoint_url"],
-        "AWS_ACCESS_KEY_ID": stack["aws_access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": stack["aws_secret_access_key"],
+        # Temporary credentials, as a function with SnapStart gets them; none of the person who runs the stack.
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": urljoin(stack["aws_endpoint_url"], sessions.PATH),
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": sessions.Sessions(stack["aws_secret_access_key"]).authorization(),
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_CONFIG_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_LAMBDA_FUNCTION_NAME": FUNCTION_NAME,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(MEMORY_MEGABYTES),

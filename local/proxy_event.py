@@ -1,7 +1,9 @@
 """The event of API Gateway's Lambda proxy integration for REST APIs, version 1.0.
 
-Paths stay percent-encoded in it as the client sent them, while path and query parameters arrive decoded: so do
-published captures of the real thing have it.
+In it both paths and the path parameters are percent-encoded as the client sent them, while the query's parameters are
+decoded. Published captures of real events show this, for example the "invocation-payload-with-path-encoded-email" and
+"…-params-encoding" that LocalStack recorded on AWS:
+https://github.com/localstack/localstack/blob/main/tests/aws/services/apigateway/test_apigateway_lambda.snapshot.json
 """
 
 import base64

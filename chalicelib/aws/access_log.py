@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import Any, Literal, NamedTuple
 
-from chalicelib.aws import dynamodb
+from chalicelib.aws import access_log_days, dynamodb
+from chalicelib.aws.access_log_days import Found
 from chalicelib.config import settings
 from chalicelib.errors import Unavailable
 
@@ -65,7 +66,7 @@ class Position(NamedTuple):
 
 
 def write(entry: Entry) -> None:
-    """Adds the entry. Raises UndeliveredError.
+    """Add the entry. Raise UndeliveredError, also when no credentials can be had.
 
     Only with Put: in a BatchWriteItem the permission to write is the permission to delete, in a transaction each is one
     of its own, and the role of the API has the first only. A single item needs no transaction, which costs twice."""
@@ -77,35 +78,45 @@ def write(entry: Entry) -> None:
         for start in range(0, len(puts), MAX_ITEMS):
             items = [{"Put": put} for put in puts[start : start + MAX_ITEMS]]
             dynamodb.call("TransactWriteItems", {"TransactItems": items})
-    except dynamodb.DynamoDbError as error:
+    except (dynamodb.DynamoDbError, Unavailable) as error:
         raise UndeliveredError(str(error)) from error
 
 
 def find(
     index: Index, key: str | int, period: Period, limit: int, after: Position | None
 ) -> list[tuple[Entry, Position]]:
-    """Newest first. Raises Unavailable when DynamoDB does not answer."""
-    name = _key_attribute(index)
+    """Return entries newest first. Raise Unavailable when DynamoDB does not answer."""
+    if index == "by_day":
+        items = access_log_days.newest(
+            str(key),
+            limit,
+            lambda wanted: dynamodb.at_once(lambda each: _found(index, *each, period, after), wanted.items()),
+        )
+    else:
+        items = _found(index, key, limit, period, after).items
+    return [(_entry(item), _position(item)) for item in items]
+
+
+def _found(index: Index, key: str | int, limit: int, period: Period, after: Position | None) -> Found:
+    """Look under one key. It has only one item of each moment, since a moment ends with the id of the request."""
+    end = min(_moment(period.end + 1), after.moment) if after else _moment(period.end + 1)
     query = {
         "TableName": settings().access_log_table,
         "IndexName": index,
         "KeyConditionExpression": "#key = :key AND moment BETWEEN :start AND :end",
-        "ExpressionAttributeNames": {"#key": name},
-        "ExpressionAttributeValues": _serialized(
-            {":key": key, ":start": _moment(period.start), ":end": _moment(period.end + 1)}
-        ),
+        "ExpressionAttributeNames": {"#key": _key_attribute(index)},
+        "ExpressionAttributeValues": _serialized({":key": key, ":start": _moment(period.start), ":end": end}),
         "ScanIndexForward": False,
     }
-    if after:
-        query["ExclusiveStartKey"] = _serialized({name: key, **after._asdict()})
     items: list[dict[str, Any]] = []
-    while len(items) < limit:
-        answer = _answer({**query, "Limit": limit - len(items)})
-        items += map(_deserialized, answer["Items"])
-        if "LastEvaluatedKey" not in answer:
-            break
-        query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]  # it stopped at 1 MB
-    return [(_entry(item), _position(item)) for item in items]
+    more = True
+    while more and len(items) < limit:
+        answer = _answer({**query, "Limit": limit - len(items) + (after is not None)})
+        found = map(_deserialized, answer["Items"])
+        items += [item for item in found if after is None or item["moment"] < after.moment]
+        if more := "LastEvaluatedKey" in answer:  # it may have stopped at 1 MB
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+    return Found(items[:limit], more or len(items) > limit)
 
 
 def _answer(query: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +138,8 @@ def _items(entry: Entry) -> list[dict[str, Any]]:
     for part, (image_id, tag_id) in enumerate(zip_longest(entry.image_ids, entry.tag_ids or (None,))):
         keys = {"image_key": image_id, "tag_key": tag_id}
         if part == 0:
-            keys |= {"user_key": entry.user_id, "day_key": moment.date().isoformat()}
+            day = access_log_days.key(moment.date().isoformat(), entry.request_id)
+            keys |= {"user_key": entry.user_id, "day_key": day}
         items.append({**common, "part": part, **{name: key for name, key in keys.items() if key is not None}})
     return items
 

@@ -4,28 +4,61 @@ import os
 from functools import cache
 from typing import Any
 
+from chalicelib.aws.credentials import RateLimited, expires_at, refresh_early
 from chalicelib.aws.signing import Credentials
+from chalicelib.errors import Unavailable
+
+
+def session() -> Any:
+    """Return the SDK's session, whose credentials are loaded. Raise BotoCoreError when there are none to be had."""
+    return _session()
 
 
 @cache
-def session() -> Any:
+def _loaded() -> Any:
     import boto3
+    from botocore.exceptions import NoCredentialsError
 
-    return boto3.Session()
+    made = boto3.Session()
+    source = made.get_credentials()
+    if source is None:
+        raise NoCredentialsError
+    refresh_early(source)
+    return made
+
+
+_session = RateLimited(_loaded)
 
 
 def credentials() -> Credentials:
-    """Those that the clients sign with just now. On Lambda they are in the environment and stay good for as long as the
-    process lives, unless it was restored from a snapshot: then botocore fetches them, and renews them in time."""
+    """Return those that the clients sign with now. On Lambda they are in the environment and stay good for as long as
+    the process lives, unless it was restored from a snapshot: then botocore fetches them, and renews them in time.
+    Raise Unavailable when it cannot."""
     if (key := os.environ.get("AWS_ACCESS_KEY_ID")) and (secret := os.environ.get("AWS_SECRET_ACCESS_KEY")):
         return Credentials(key, secret, os.environ.get("AWS_SESSION_TOKEN"))
-    fetched = session().get_credentials().get_frozen_credentials()
-    return Credentials(fetched.access_key, fetched.secret_key, fetched.token)
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        fetched: Credentials = _fetched()
+    except BotoCoreError as error:
+        raise Unavailable("The service's own credentials are temporarily unavailable; try again.") from error
+    return fetched
+
+
+def _frozen() -> Credentials:
+    source = session().get_credentials()
+    frozen = source.get_frozen_credentials()
+    return Credentials(frozen.access_key, frozen.secret_key, frozen.token, expires_at(source))
+
+
+_fetched = RateLimited(_frozen)
 
 
 def forget() -> None:
     """The clients, and with them whose credentials they had."""
-    session.cache_clear()
+    _session.forget()
+    _fetched.forget()
+    _loaded.cache_clear()
     s3.cache_clear()
     sqs.cache_clear()
 

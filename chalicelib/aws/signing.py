@@ -21,10 +21,27 @@ SERVED = {
 signed, and S3 stores them. `zxx` is the language tag of what is in no language."""
 
 
+UNKNOWN_SECONDS = 4 * 3600
+"""For how long we sign with temporary credentials whose end is not known. Lambda puts such credentials into the
+environment of functions without SnapStart, and AWS does not document how long they last. URLs signed with them were
+seen to expire after 12 hours (https://github.com/boto/boto3/issues/2392), and Lambda replaces an environment every few
+hours."""
+
+
 class Credentials(NamedTuple):
     access_key: str
     secret_key: str
     token: str | None
+    expires_at: float | None = None
+    """When the session of temporary credentials ends, in seconds since the Unix epoch; None if it is not known, and for
+    lasting ones."""
+
+    def seconds_good(self, wanted: int, now: int) -> int:
+        """Return for how many of the wanted seconds a signature made now is good: S3 refuses it (400 ExpiredToken) once
+        the session has ended, whatever it says itself."""
+        if self.expires_at is not None:
+            return max(1, min(wanted, int(self.expires_at) - now))
+        return min(wanted, UNKNOWN_SECONDS) if self.token else wanted
 
 
 @dataclass(frozen=True)

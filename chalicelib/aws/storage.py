@@ -92,11 +92,7 @@ def presigned_upload(key: str, size: int, content_type: str, checksum_sha256: st
 
 def presigned_download(key: str, filename: str, content_type: str) -> PresignedDownload:
     """A GET that saves the object under this filename, and that no browser takes for a page or a script."""
-    seconds, now = settings().download_url_seconds, int(time.time())
-    bucket = signing.place_of(s3(), settings().image_bucket)
-    disposition, inert = content_disposition(filename), inert_type(content_type)
-    url = signing.presigned_get(bucket, credentials(), key, disposition, inert, seconds, now)
-    return PresignedDownload(url, now + seconds)
+    return _presigned_get(key, content_disposition(filename), inert_type(content_type))
 
 
 @lru_cache(maxsize=64)
@@ -108,9 +104,7 @@ def inert_type(declared: str) -> str:
 
 def presigned_preview(key: str) -> str:
     """A GET that a browser shows in place."""
-    seconds, now = settings().download_url_seconds, int(time.time())
-    bucket = signing.place_of(s3(), settings().image_bucket)
-    return signing.presigned_get(bucket, credentials(), preview_key(key), "inline", PREVIEW_TYPE, seconds, now)
+    return _presigned_get(preview_key(key), "inline", PREVIEW_TYPE).url
 
 
 def preview_key(key: str) -> str:
@@ -167,13 +161,24 @@ def head(key: str) -> Stored | None:
     )
 
 
+@answering()
 def presigned(operation: str, seconds: int, **parameters: Any) -> tuple[str, int]:
-    """A URL for one operation of the S3 API, and when it expires."""
-    expires = int(time.time()) + seconds
+    """Return a URL for one operation of the S3 API, and when it expires: after these seconds, or with the credentials
+    that it is signed with."""
+    now = int(time.time())
+    seconds = credentials().seconds_good(seconds, now)
     url: str = s3().generate_presigned_url(
         operation, Params={"Bucket": settings().image_bucket, **parameters}, ExpiresIn=seconds
     )
-    return url, expires
+    return url, now + seconds
+
+
+@answering()
+def _presigned_get(key: str, disposition: str, content_type: str) -> PresignedDownload:
+    bucket, signer, now = signing.place_of(s3(), settings().image_bucket), credentials(), int(time.time())
+    seconds = signer.seconds_good(settings().download_url_seconds, now)
+    url = signing.presigned_get(bucket, signer, key, disposition, content_type, seconds, now)
+    return PresignedDownload(url, now + seconds)
 
 
 def _base64_of_hex(checksum: str) -> str:

@@ -22,13 +22,18 @@ QUIET_SECONDS = 5
 """A connection that was used so recently, and over which no word of its end came, is taken to be alive."""
 
 
+SILENT_SECONDS = 8
+"""A connection whose other end acknowledges nothing for so long is dead. With a new connection after it (5 seconds at
+most), a request still gets its answer within the gateway's 29."""
+
+
 @cache
 def engine() -> "Engine":
     """One connection a process, kept between invocations; a dead one is noticed by a ping and replaced."""
     from sqlalchemy import create_engine, event, make_url
 
     url = make_url(settings().database_url.get_secret_value())
-    arguments = {"connect_timeout": 5, "application_name": "tagged-image-manager"}
+    arguments = {"connect_timeout": 5, "application_name": "tagged-image-manager", **_liveness()}
     if url.password is not None:
         chosen = session_settings(settings().statement_timeout_seconds)
         arguments["options"] = " ".join(f"-c {name}={value}" for name, value in chosen.items())
@@ -39,6 +44,19 @@ def engine() -> "Engine":
     if url.password is None:
         event.listen(made, "do_connect", _sign_in)
     return made
+
+
+def _liveness() -> dict[str, int]:
+    """Return settings of libpq by which this machine's kernel notices that the other end is gone without a word, as
+    after a long freeze of the process: what was sent is not acknowledged (tcp_user_timeout), or, while an answer is
+    awaited, probes are not (keepalives). The server, or RDS Proxy, takes no part in it:
+    https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES"""
+    return {
+        "tcp_user_timeout": SILENT_SECONDS * 1000,
+        "keepalives_idle": max(1, SILENT_SECONDS // 2),
+        "keepalives_interval": max(1, SILENT_SECONDS // 4),
+        "keepalives_count": 3,
+    }
 
 
 def session_settings(statement_timeout_seconds: int) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from chalicelib.database.pages import Page
 from chalicelib.errors import InvalidRequest
-from chalicelib.routes.request import parameters
+from chalicelib.routes.request import base_path, parameters
 from chalicelib.routes.shapes.base import Answer, Listing, PageMeta, Paging
 
 MAX_PAGE_BYTES = 2_900_000
@@ -85,12 +85,12 @@ def listing(
 
 
 def url_for(request: Request, path: str) -> str:
-    """Of a path below the base path, which is the first segment of every path."""
-    scheme, base = request.headers.get("x-forwarded-proto", "https"), request.context["path"].split("/")[1]
-    return f"{scheme}://{request.context['domainName']}/{base}{path}"
+    """Return the URL of a path below the base path."""
+    scheme = request.headers.get("x-forwarded-proto", "https")
+    return f"{scheme}://{request.context['domainName']}{base_path(request)}{path}"
 
 
 def _next_page(request: Request, cursor: str) -> str:
     kept = {name: values for name, values in parameters(request).items() if name not in {"page", "offset", "cursor"}}
-    path = "/" + request.context["path"].split("/", 2)[2]
+    path = request.context["path"].removeprefix(base_path(request))
     return f"{url_for(request, path)}?{urlencode({**kept, 'cursor': cursor}, doseq=True, quote_via=quote)}"

@@ -1,7 +1,9 @@
 """A request into typed values."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, TypeVar, get_origin
+from urllib.parse import unquote
 
 from chalice.app import Request
 from pydantic import ValidationError
@@ -64,15 +66,41 @@ def parameters(request: Request) -> dict[str, list[str]]:
     return {} if parameters is None else {name: parameters.getlist(name) for name in parameters}
 
 
-def parsed_path(parameters: dict[str, str]) -> dict[str, int | str]:
-    """Raises InvalidRequest."""
-    return {name: _path_tag(text) if name == "name" else _path_id(text, name) for name, text in parameters.items()}
+def parsed_path(parameters: Mapping[str, str]) -> dict[str, int | str]:
+    """Return the path parameters as values; API Gateway passes them on as they were sent, percent-encoded. Raise
+    InvalidRequest."""
+    decoded = {name: _decoded(text, name) for name, text in parameters.items()}
+    return {name: _path_tag(text) if name == "name" else _path_id(text, name) for name, text in decoded.items()}
+
+
+def path_ids(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return those path parameters that are ids, decoded, without any whose value cannot be an id."""
+    decoded = {name: unquote(text) for name, text in parameters.items() if name.endswith("_id")}
+    return {name: text for name, text in decoded.items() if re.fullmatch("[0-9]{1,19}", text)}
+
+
+def base_path(request: Request) -> str:
+    """Return what precedes the resource in the path of the request: `/v1` below the stage's own address, on a custom
+    domain the base path, which may be empty or have several segments."""
+    resource_segments = request.context["resourcePath"].count("/")
+    segments = request.context["path"].removesuffix("/").split("/")
+    return "/".join(segments[:-resource_segments])
 
 
 def _kind(shape: type[Query], name: str) -> Any:
     """`list` or `dict`, if the field is one."""
     field = shape.model_fields.get(name)
     return field and get_origin(field.annotation)
+
+
+def _decoded(value: str, field: str) -> str:
+    """Decode a path parameter, once: `%252F` is the text `%2F`. A plus sign stays one, unlike in a query."""
+    if re.search("%(?![0-9A-Fa-f]{2})", value):
+        raise InvalidRequest.of(field, "has a % without two hexadecimal digits after it; write % itself as %25")
+    try:
+        return unquote(value, errors="strict")
+    except UnicodeDecodeError:
+        raise InvalidRequest.of(field, "must be percent-encoded UTF-8") from None
 
 
 def _path_id(value: str, field: str) -> int:

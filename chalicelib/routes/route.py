@@ -1,6 +1,5 @@
 """What a route says of itself, and what is done for every one of them."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial, wraps
@@ -12,7 +11,7 @@ from chalicelib.config import settings
 from chalicelib.errors import Forbidden
 from chalicelib.routes import retries
 from chalicelib.routes.payload import check_encoding, check_media_type, check_size, media_type
-from chalicelib.routes.request import caller, parsed_body, parsed_path, parsed_query
+from chalicelib.routes.request import caller, parsed_body, parsed_path, parsed_query, path_ids
 from chalicelib.routes.shapes.base import Body, Query
 from chalicelib.services.callers import ACCEPTED_SCOPES, Permission
 from chalicelib.telemetry import touch
@@ -107,10 +106,6 @@ def route(
 
 
 def _named(parameters: dict[str, str]) -> dict[str, list[int]]:
-    """What the path names, for the access log, whatever becomes of the request."""
+    """Return what the path names, for the access log, whatever becomes of the request."""
     kinds = {"image_id": "images", "tag_id": "tags"}
-    return {
-        kinds[name]: [int(value)]
-        for name, value in parameters.items()
-        if name in kinds and re.fullmatch("[0-9]{1,19}", value)
-    }
+    return {kinds[name]: [int(value)] for name, value in path_ids(parameters).items()}

@@ -48,7 +48,7 @@ def store(session: Session, caller: Caller, draft: Draft, data: bytes) -> Image:
     key = _new_key()
     stored = storage.put(key, data, draft.content_type)
     image = _add(session, caller, draft, object_key=key)
-    _mark_present(image, stored)
+    _mark_present(session, image, stored)
     table.refresh(session, image)
     return image
 
@@ -110,9 +110,9 @@ def settle(session: Session, image: Image, stored: Stored | None, sequencer: str
     elif verification.is_due(image, stored):
         return verification.claim(session, image, stored, sequencer) or verification.UNDER_WAY
     elif reason := verification.fault(image, stored):
-        _arrived(image, stored, Status.REJECTED, reason)
+        _arrived(session, image, stored, Status.REJECTED, reason)
     else:
-        _mark_present(image, stored)
+        _mark_present(session, image, stored)
     return image.status
 
 
@@ -142,16 +142,19 @@ def presigned(image: Image) -> PresignedUpload:
     return storage.presigned_upload(image.object_key, image.size, image.content_type, image.checksum_sha256)
 
 
-def _mark_present(image: Image, stored: Stored) -> None:
+def _mark_present(session: Session, image: Image, stored: Stored) -> None:
     if image.uploaded_at is None:
-        _arrived(image, stored, Status.PRESENT)
+        _arrived(session, image, stored, Status.PRESENT)
     image.size, image.checksum_sha256 = stored.size, stored.checksum_sha256
 
 
-def _arrived(image: Image, stored: Stored, status: Status, rejection: str | None = None) -> None:
-    """What was known of an earlier file is not known of this one."""
+def _arrived(session: Session, image: Image, stored: Stored, status: Status, rejection: str | None = None) -> None:
+    """Note that the file is there. What was known of an earlier file is not known of this one."""
+    # S3 dates an object from parts by the beginning of its upload, which may be days before the file was whole:
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
+    at = table.now(session) if stored.in_parts else stored.stored_at
     # S3 tells whole seconds, and the one shot is stored before it has a row.
-    image.status, image.uploaded_at = status, max(stored.stored_at, image.created_at)
+    image.status, image.uploaded_at = status, max(at, image.created_at)
     image.rejection, image.has_preview, image.attributes = rejection, False, {}
     image.inspected_at, image.inspections_asked = None, 0
     if stored.in_parts:  # else an upload in parts, if one was begun, is still open, and the purge's to end

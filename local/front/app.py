@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local.front import rules, signatures
-from local.front.bodies import LARGEST_CALL, LARGEST_OPEN, Body, Receive, Send, replayed, watched, whole
+from local.front.bodies import LARGEST_CALL, LARGEST_OPEN, Body, Receive, Send, give, replayed, watched, whole
 from local.front.head import Head
 from local.front.keys import Keys
 from local.front.payloads import Chain, Chunked, Payload, Unsigned, Whole
 from local.front.refusals import RefusedCall, answer
 from local.front.rules import Rules
+from local.front.sessions import PATH, Sessions
 from local.front.signatures import Signature
 
 App = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
@@ -34,6 +35,7 @@ class Front:
     emulator: App
     rules: Rules
     keys: Keys
+    sessions: Sessions
     headers_for_page: Callable[[Head], dict[str, str]]
     """What lets a page read the answer to a presigned URL, by the rules of the bucket."""
 
@@ -48,6 +50,10 @@ class Front:
     async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         head, body = Head.of(scope), Body(receive)
         try:
+            if head.path == PATH:
+                self.rules.check_host(head)
+                await give(self.sessions.answer(head), head, send)
+                return
             checked = await self._checked(head, body)
             await self.emulator(scope, checked, send)
         except RefusedCall as refusal:
@@ -130,12 +136,8 @@ class Front:
         if "expect" not in head.headers:
             await body_of.drain()  # a client that still sends would not read the answer
         target, content_type = ("".join(head.headers.get(name, [])) for name in ("x-amz-target", "content-type"))
-        status, kind, body = answer(refusal, target, content_type)
-        more = self.headers_for_page(head) if head.origin and head.is_query_signed and status != 421 else {}
-        headers = {"content-type": kind, "content-length": str(len(body)), **more}
-        encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        await send({"type": "http.response.start", "status": status, "headers": encoded})
-        await send({"type": "http.response.body", "body": b"" if head.method == "HEAD" else body})
+        more = self.headers_for_page(head) if head.origin and head.is_query_signed and refusal.status != 421 else {}
+        await give(answer(refusal, target, content_type), head, send, more)
 
 
 def _payload(head: Head, signature: Signature, declared: str, secret: str) -> Payload:

@@ -1,10 +1,11 @@
-"""Bodies on their way from the client to the emulator."""
+"""Bodies on their way from the client to the emulator, and from the front to the client."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from local.front.head import Head
 from local.front.payloads import Payload
-from local.front.refusals import RefusedCall
+from local.front.refusals import Answer, RefusedCall
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -67,3 +68,12 @@ def watched(payload: Payload, receive: Receive) -> Receive:
         return message
 
     return next_message
+
+
+async def give(answer: Answer, head: Head, send: Send, more: dict[str, str] | None = None) -> None:
+    """Sends an answer of the front itself, with more headers."""
+    status, kind, body = answer
+    headers = {"content-type": kind, "content-length": str(len(body)), **(more or {})}
+    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": b"" if head.method == "HEAD" else body})

@@ -4,10 +4,12 @@ import os
 from typing import Any
 
 from local import own_hosts
+from local.emulator import ACCOUNT
 from local.front import keys
 from local.front.app import Front, service_of_request
 from local.front.head import Head
 from local.front.rules import Rules, bucket_of
+from local.front.sessions import Sessions
 
 
 def install(emulator: Any) -> None:
@@ -19,7 +21,9 @@ def install(emulator: Any) -> None:
     known = keys.root(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
     if "sts" in services:
         known = keys.with_sessions(known)
-    emulator.app = Front(emulator.app, allowed, known, _headers_for_page)
+    sessions = Sessions(os.environ["AWS_SECRET_ACCESS_KEY"])
+    known = keys.with_service(known, sessions, ACCOUNT)
+    emulator.app = Front(emulator.app, allowed, known, sessions, _headers_for_page)
     _pin_service(emulator)
 
 

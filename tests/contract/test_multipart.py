@@ -1,5 +1,6 @@
 """Large files: parts in pages, clients that die, checksums that are verified afterwards."""
 
+import time
 from hashlib import sha256
 from typing import Any
 
@@ -138,3 +139,16 @@ def test_an_upload_of_an_image_in_the_bin_brings_nothing_into_the_lists(editor: 
     assert_problem(complete(editor, image_id, parts), 404)
     assert_problem(editor.post(f"/images/{image_id}/upload", json={}), 404)
     assert image_id not in ids(editor, "/images")
+
+
+def test_an_image_is_uploaded_when_its_parts_are_put_together_and_not_when_the_upload_was_begun(
+    editor: Client,
+) -> None:
+    image_id = uploaded_in_one_part(editor, DATA)
+    later = int(time.time()) + 2
+    eventually(lambda: time.time() >= later, of="some time between the beginning and the end of the upload")
+
+    image = complete(editor, image_id, page(editor, image_id)["parts"]).json()
+
+    assert later <= image["uploaded_timestamp"] <= time.time()
+    assert got(editor, f"/images/{image_id}")["uploaded_timestamp"] == image["uploaded_timestamp"]

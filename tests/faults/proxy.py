@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from local.front import signatures
 from local.front.head import Head
+from local.front.sessions import Sessions
 from local.state import free_port
 
 Answer = tuple[int, bytes]
@@ -139,7 +140,8 @@ def _signed_anew(headers: dict[str, str], content: bytes, host: str, stack: dict
     head = Head("POST", "/", "/", [], values)
     old = signatures.in_header(head)
     request = signatures.canonical_request(head, old, hashlib.sha256(content).hexdigest())
-    new = signatures.signed(request, old, stack["aws_secret_access_key"])
+    secret = Sessions(stack["aws_secret_access_key"]).secret(old.key_id, old.token)
+    new = signatures.signed(request, old, secret or stack["aws_secret_access_key"])
     return named | {"authorization": named["authorization"].replace(old.value, new)}
 
 

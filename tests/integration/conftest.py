@@ -30,7 +30,7 @@ def database(stack: dict[str, Any]) -> Iterator[str]:
         for name in ("aws_endpoint_url", "aws_access_key_id", "aws_secret_access_key"):
             patched.setenv(name.upper(), stack[name])
         clients.forget()
-        dynamodb.server.cache_clear()
+        dynamodb.forget()
         migrations.upgrade()
         yield url
 

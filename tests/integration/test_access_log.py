@@ -1,7 +1,9 @@
 """What the access-log table is sent, on moto, which stops at a megabyte as DynamoDB does; and going on without it."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import boto3
@@ -126,11 +128,65 @@ def test_without_a_key_the_days_are_walked_backwards(table: Any) -> None:
     assert ids(rest) == ["request-001", "request-003"]
 
 
+def pages(index: access_log.Index, key: str | int, limit: int) -> list[str]:
+    """The ids of all entries, page by page."""
+    rows: service.Rows = []
+    while page := access_log.find(index, key, ALWAYS, limit, rows[-1][1] if rows else None):
+        rows += page
+    return ids(rows)
+
+
+def under_the_day_itself(table: Any, entry: Entry) -> None:
+    """As it was written before days were spread over several keys."""
+    access_log.write(entry)
+    (item,) = [each for each in items(table) if each["request_id"]["S"] == entry.request_id]
+    day, _, _ = item["day_key"]["S"].partition("#")
+    table.put_item(TableName=settings().access_log_table, Item=item | {"day_key": {"S": day}})
+
+
+def items(table: Any) -> list[dict[str, Any]]:
+    return list(table.scan(TableName=settings().access_log_table)["Items"])
+
+
+def test_the_requests_of_a_day_are_spread_over_sixteen_keys(table: Any) -> None:
+    for number in range(320):
+        access_log.write(an_entry(number, timestamp=NOON + number / 100))
+
+    requests = Counter(item["day_key"]["S"] for item in items(table))
+
+    assert set(requests) == {f"2026-11-23#{shard:02d}" for shard in range(16)}
+    assert max(requests.values()) < 320 / 16 * 2.5
+
+
+@pytest.mark.parametrize("limit", [1, 3, 10, 100])
+def test_a_day_is_read_newest_first_whatever_keys_its_requests_have(table: Any, limit: int) -> None:
+    for number in range(40):
+        write = access_log.write if number % 3 else partial(under_the_day_itself, table)
+        write(an_entry(number, timestamp=NOON + number // 2))  # two in each second
+
+    newest = [entry.request_id for entry in sorted(map(an_entry, range(40)), key=_by_moment, reverse=True)]
+
+    assert pages("by_day", "2026-11-23", limit) == newest
+
+
+def _by_moment(entry: Entry) -> tuple[int, str]:
+    return (int(entry.timestamp) - NOON) // 2, entry.request_id
+
+
+def test_a_cursor_that_was_given_before_days_were_spread_goes_on(table: Any) -> None:
+    for number in range(6):
+        under_the_day_itself(table, an_entry(number))
+    cursor = access_log.Position(f"{(NOON + 3) * 1000:014d}#request-003", "request-003", 0)
+
+    assert ids(service.find(None, Period(NOON - DAY, NOON + DAY), 10, cursor)) == [f"request-00{n}" for n in (2, 1, 0)]
+
+
 def test_a_page_is_full_even_where_dynamodb_stops_at_a_megabyte(table: Any) -> None:
     for number in range(60):
         access_log.write(an_entry(number, path="x" * 30_000))
 
     assert len(access_log.find("by_user", "ann", ALWAYS, 60, None)) == 60
+    assert len(access_log.find("by_day", "2026-11-23", ALWAYS, 60, None)) == 60
 
 
 def test_entries_expire_when_the_setting_says(table: Any) -> None:

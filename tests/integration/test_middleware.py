@@ -2,9 +2,12 @@
 
 import json
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import fields
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import Engine
@@ -17,6 +20,7 @@ from chalicelib.telemetry import logger
 from infrastructure import resources
 from tests.builders import an_image
 from tests.conftest import LambdaContext
+from tests.credentials_endpoint import without_credentials
 
 SUB = "11111111-2222-3333-4444-555555555555"
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.secret.signature"
@@ -138,6 +142,83 @@ def test_a_request_succeeds_when_its_access_record_cannot_be_written_and_the_log
         "status": 201,
         "image_ids": [answer["body"]["id"]],
     }
+
+
+def refused(code: str) -> bytes:
+    return json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}"}).encode()
+
+
+class Table(BaseHTTPRequestHandler):
+    """Answers in place of DynamoDB."""
+
+    answer: ClassVar[tuple[int, bytes]]
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        status, content = self.answer
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def table_that_answers() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Table)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+BROKEN: dict[str, tuple[dict[str, str], tuple[int, bytes]]] = {
+    "an endpoint for credentials that is dead": (
+        {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/"},
+        (200, b"{}"),
+    ),
+    "an endpoint for credentials that is none": (
+        {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://a.invalid/"},
+        (200, b""),
+    ),
+    "no credentials": ({}, (200, b"{}")),
+    "an expired token": ({}, (400, refused("ExpiredTokenException"))),
+    "an unknown key": ({}, (400, refused("UnrecognizedClientException"))),
+    "an answer that is none": ({}, (200, b"<html>")),
+    "half a name": ({"AWS_ENDPOINT_URL_DYNAMODB": "http://a..b:1"}, (200, b"{}")),
+    "an unknown name": ({"AWS_ENDPOINT_URL_DYNAMODB": "http://dynamodb.invalid:1"}, (200, b"{}")),
+    "no TLS where it should be": ({"AWS_ENDPOINT_URL_DYNAMODB": "https://{table}"}, (200, b"{}")),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_whatever_keeps_the_access_record_back_a_committed_request_keeps_its_answer(
+    call: Any,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    table_that_answers: str,
+    what: str,
+) -> None:
+    variables, Table.answer = BROKEN[what]
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://{table_that_answers}")
+    if "credentials" in what:
+        without_credentials(monkeypatch)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value.replace("{table}", table_that_answers))
+    clients.forget()
+    dynamodb.forget()
+
+    answer = call("POST", "/tags", {"name": what})
+
+    monkeypatch.undo()
+    clients.forget()
+    dynamodb.forget()
+    (line,) = [vars(record) for record in caplog.records if record.msg == "request"]
+    assert (answer["statusCode"], answer["body"]["name"]) == (201, what)
+    assert (line["levelname"], line["access_record"], line["status"]) == ("ERROR", "undelivered", 201)
+    assert line["reason"]
 
 
 def recorded(line: dict[str, Any]) -> dict[str, Any]:

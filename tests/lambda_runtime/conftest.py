@@ -57,7 +57,8 @@ def settings_of(stack: dict[str, Any]) -> dict[str, str]:
     given = environment.of_service(stack)
     wanted = ("DATABASE_URL", "IMAGE_BUCKET", "ACCESS_LOG_TABLE", "USER_POOL_ARN")
     kept = {name: value for name, value in given.items() if name in wanted or name.startswith("AWS_")}
-    return FUNCTION_ENVIRONMENT | kept
+    keys = {name.upper(): stack[name] for name in ("aws_access_key_id", "aws_secret_access_key")}
+    return FUNCTION_ENVIRONMENT | kept | keys
 
 
 def _running(code: Path, settings: dict[str, str], handler: str, **changed: str) -> AbstractContextManager[Function]:

@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -198,6 +199,24 @@ def test_what_was_acknowledged_is_there_after_kill_9(stack: Stack, bucket: Bucke
     bucket.do("complete_multipart_upload", **parts, MultipartUpload=done)
     assert bucket.read("parts") == b"part"
     assert [*(stack.state / "emulator" / "uploads").iterdir()] == []
+
+
+def test_an_object_from_parts_is_dated_by_the_beginning_of_its_upload_as_on_s3(stack: Stack, bucket: Bucket) -> None:
+    parts = {"Key": "dated", "UploadId": bucket.do("create_multipart_upload", Key="dated")["UploadId"]}
+    etag = bucket.do("upload_part", **parts, PartNumber=1, Body=b"part")["ETag"]
+    (begun,) = [each["Initiated"] for each in bucket.do("list_multipart_uploads")["Uploads"] if each["Key"] == "dated"]
+    eventually(lambda: time.time() > begun.timestamp() + 2, of="some time between the beginning and the end")
+
+    bucket.do("complete_multipart_upload", **parts, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]})
+    bucket.do("put_object", Key="single", Body=b"data")
+
+    for restart in (False, True):
+        if restart:
+            restart_the_emulator(stack)
+        dates = {each["Key"]: each["LastModified"] for each in bucket.do("list_objects_v2")["Contents"]}
+        assert int(dates["dated"].timestamp()) == int(begun.timestamp())
+        assert int(bucket.do("head_object", Key="dated")["LastModified"].timestamp()) == int(begun.timestamp())
+        assert dates["single"].timestamp() > begun.timestamp() + 1
 
 
 def test_a_change_for_which_there_is_no_room_is_not_made(stack: Stack, bucket: Bucket) -> None:

@@ -13,7 +13,7 @@ from local.api import Api, Match
 from local.proxy_event import Request
 
 API = Api({"binary_types": [], "routes": [{"path": "/tags/{name}", "method": "PUT", "scopes": [], "cors": None}]})
-MATCH = Match(API._resources[0], {"name": "a/b"})
+MATCH = Match(API._resources[0], {"name": "a%2Fb"})
 REQUEST = Request(
     method="PUT",
     raw_path="/v1/tags/a%2Fb",
@@ -75,7 +75,7 @@ def test_every_field_is_there() -> None:
         },
         "queryStringParameters": {"x": "2", "y": "a b|c", "z": ""},
         "multiValueQueryStringParameters": {"x": ["1", "2"], "y": ["a b|c"], "z": [""]},
-        "pathParameters": {"name": "a/b"},
+        "pathParameters": {"name": "a%2Fb"},
         "stageVariables": None,
         "requestContext": {
             "resourceId": event["requestContext"]["resourceId"],

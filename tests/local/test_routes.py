@@ -31,8 +31,10 @@ segments = st.text(min_size=1)
 
 
 @given(image_id=segments, name=segments)
-def test_any_text_comes_back_from_a_percent_encoded_path(image_id: str, name: str) -> None:
-    match = API.find(f"/v1/images/{quote(image_id, safe='')}/tags/{quote(name, safe='')}")
+def test_parameters_stay_percent_encoded_as_api_gateway_passes_them_on(image_id: str, name: str) -> None:
+    image_id, name = quote(image_id, safe=""), quote(name, safe="+%")
+
+    match = API.find(f"/v1/images/{image_id}/tags/{name}")
 
     assert match is not None
     assert match.resource.path == "/images/{image_id}/tags/{name}"

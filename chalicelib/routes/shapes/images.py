@@ -140,7 +140,14 @@ class ImageRecord(Answer):
             DOWNLOAD_EXAMPLE,
         ),
     ]
-    url_expires_timestamp: Annotated[int | None, when("when `url` ends to work", 1_700_003_600)]
+    url_expires_timestamp: Annotated[
+        int | None,
+        when(
+            "when `url` expires. After that the storage answers 403 `AccessDenied`, or 400 `ExpiredToken`; get the"
+            " image again for a fresh URL",
+            1_700_003_600,
+        ),
+    ]
     tags: Annotated[list[TagRef], says("Alphabetically.")]
     metadata: Annotated[
         dict[str, MetadataEntry], says("What the client keeps with the image.", {"ward": "B2", "urgent": True})

@@ -80,6 +80,12 @@ class UploadedParts(Body):
         return {part.part_number: part.etag for part in self.parts}
 
 
+EXPIRED = (
+    "After that the storage answers 403 `AccessDenied`, or 400 `ExpiredToken`; request a fresh one with `POST"
+    " /images/{image_id}/upload`"
+)
+
+
 @dataclass
 class Upload(Answer):
     """Where and how to PUT the file; all null for a file of more than 5 GiB, which needs a multipart upload."""
@@ -94,7 +100,7 @@ class Upload(Answer):
             "To be sent with the PUT exactly as they are.", {"Content-Type": "application/dicom", "If-None-Match": "*"}
         ),
     ]
-    upload_expires_timestamp: Annotated[int | None, when("when the URL ends to work", 1_700_003_600)]
+    upload_expires_timestamp: Annotated[int | None, when(f"when the URL expires. {EXPIRED}", 1_700_003_600)]
 
     @classmethod
     def of(cls, image_id: int, presigned: "PresignedUpload | None") -> Self:
@@ -131,7 +137,7 @@ class MultipartUpload(Answer):
     next_part: Annotated[
         int | None, says("Ask with it as `first_part` for the next ones; null on the last page.", 1001)
     ]
-    upload_expires_timestamp: Annotated[int, when("when the URLs end to work", 1_700_003_600)]
+    upload_expires_timestamp: Annotated[int, when(f"when the URLs expire. {EXPIRED}", 1_700_003_600)]
 
     @classmethod
     def of(cls, image_id: int, presigned: "PresignedParts") -> Self:

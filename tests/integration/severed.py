@@ -1,5 +1,5 @@
 """A line to PostgreSQL that breaks during a COMMIT: the change is made, and its answer reaches no client. It can break
-at another statement instead, or fall silent, as when the machine at the other end, or the network on the way, is gone."""
+at another statement instead, or fall silent, as when the machine at the other end, or the network between, is gone."""
 
 import ctypes
 import socket

@@ -1,16 +1,17 @@
 """What is watched. Each alarm says what a person should do when it comes."""
 
-from aws_cdk import Duration, aws_cloudwatch, aws_cloudwatch_actions, aws_kms, aws_sns, aws_sns_subscriptions
+from aws_cdk import Aws, Duration, aws_cloudwatch, aws_cloudwatch_actions, aws_kms, aws_sns, aws_sns_subscriptions
 from aws_cdk.aws_cloudwatch import Metric
-from aws_cdk.aws_iam import ServicePrincipal
+from aws_cdk.aws_iam import PolicyStatement, ServicePrincipal
 from constructs import Construct
 
+from infrastructure import service
 from infrastructure.resources import FUNCTION_ENVIRONMENT
 from infrastructure.stack import alerts
 from infrastructure.stack.alerts import Alert
 from infrastructure.stack.database import BORROW_SECONDS, Database
-from infrastructure.stack.functions import FED_BY_A_QUEUE, STORAGE, Functions
-from infrastructure.stack.gateway import Gateway
+from infrastructure.stack.functions import FED_BY_A_QUEUE, RUN_WAITS, STORAGE, Functions
+from infrastructure.stack.gateway import TOO_MANY_REQUESTS, Gateway
 from infrastructure.stack.inspections import Inspections
 from infrastructure.stages import Stage
 
@@ -55,8 +56,15 @@ class Watch:
         self._dashboard(watched)
 
     def _topic(self, key: aws_kms.Key) -> aws_sns.Topic:
+        """A topic's own policy, here the one that refuses HTTP, takes the place of the default policy, which lets in
+        the whole account; so alarms have to be let in."""
         topic = aws_sns.Topic(self._scope, "Alarms", master_key=key, enforce_ssl=True)
-        key.grant_encrypt_decrypt(ServicePrincipal("cloudwatch.amazonaws.com"))
+        ours = {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
+        alarms = ServicePrincipal("cloudwatch.amazonaws.com", conditions=ours)
+        key.grant_encrypt_decrypt(alarms)
+        topic.add_to_resource_policy(
+            PolicyStatement(principals=[alarms], actions=["sns:Publish"], resources=[topic.topic_arn])
+        )
         if self._stage.alarm_email:
             topic.add_subscription(aws_sns_subscriptions.EmailSubscription(self._stage.alarm_email))
         return topic
@@ -90,7 +98,7 @@ class Watch:
             ),
             Alert(
                 "TooManyRequests",
-                self._gateway.too_many_requests.metric(period=_FIVE_MINUTES, statistic="Sum"),
+                self._ours(TOO_MANY_REQUESTS),
                 100,
                 1,
                 "The gateway or the firewall answers 429. In the gateway's log, `firewall` tells which of them. The"
@@ -103,15 +111,15 @@ class Watch:
         return [
             Alert(
                 "Connections",
-                self._of_the_proxy("DatabaseConnections"),
+                self._connections("DatabaseConnections"),
                 0.8 * _connections(self._stage),
-                3,
+                15,
                 "The proxy uses most of the connections that the database takes at this capacity: raise most_capacity,"
                 " or lower `concurrency` of the stage so that requests wait outside.",
             ),
             Alert(
                 "ConnectionsWaitLong",
-                self._of_the_proxy("DatabaseConnectionsBorrowLatency"),
+                self._of_the_proxy("DatabaseConnectionsBorrowLatency", "Maximum", _FIVE_MINUTES),
                 _BORROW_MICROSECONDS / 2,
                 1,
                 "A request waited more than 5 s for a connection to the database; after 10 s it fails. Raise"
@@ -119,7 +127,7 @@ class Watch:
             ),
             Alert(
                 "DatabaseProcessor",
-                self._database.cluster.metric_cpu_utilization(period=_FIVE_MINUTES, statistic="Average"),
+                self._of_the_writer("CPUUtilization"),
                 90,
                 3,
                 "The database uses nearly all of its processor time, and searches that take too long are refused as"
@@ -127,7 +135,7 @@ class Watch:
             ),
             Alert(
                 "DatabaseBusy",
-                self._database.cluster.metric("ACUUtilization", period=_FIVE_MINUTES, statistic="Average"),
+                self._of_the_writer("ACUUtilization"),
                 90,
                 3,
                 "Aurora is at the largest capacity that it may take: raise most_capacity, or look in Performance"
@@ -231,24 +239,42 @@ class Watch:
             queue.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES, statistic="Maximum"),
             0,
             1,
-            f"{name} failed three times on each of these messages. The log says why; once that is mended, {again}",
+            f"{name} failed three times on each of these messages{_or_waited(name)}. The log says why; once that is"
+            f" mended, {again}",
         )
 
     def _ours(self, name: str, statistic: str = "Sum") -> Metric:
         return Metric(
             namespace=FUNCTION_ENVIRONMENT["POWERTOOLS_METRICS_NAMESPACE"],
             metric_name=name,
-            dimensions_map={"service": FUNCTION_ENVIRONMENT["POWERTOOLS_SERVICE_NAME"]},
+            dimensions_map={
+                "service": FUNCTION_ENVIRONMENT["POWERTOOLS_SERVICE_NAME"],
+                "stage": self._stage.name,
+            },
             period=_FIVE_MINUTES,
             statistic=statistic,
         )
 
-    def _of_the_proxy(self, name: str, statistic: str = "Maximum") -> Metric:
+    def _of_the_writer(self, name: str) -> Metric:
+        """Without the readers, which have nothing to do until one takes over and would halve the average."""
+        return Metric(
+            namespace="AWS/RDS",
+            metric_name=name,
+            dimensions_map={"DBClusterIdentifier": self._database.cluster.cluster_identifier, "Role": "WRITER"},
+            period=_FIVE_MINUTES,
+            statistic="Average",
+        )
+
+    def _connections(self, name: str) -> Metric:
+        """Each of a proxy's machines reports its own connections once a minute, so their sum is that of all."""
+        return self._of_the_proxy(name, "Sum", Duration.minutes(1))
+
+    def _of_the_proxy(self, name: str, statistic: str, period: Duration) -> Metric:
         return Metric(
             namespace="AWS/RDS",
             metric_name=name,
             dimensions_map={"ProxyName": self._database.proxy.db_proxy_name},
-            period=_FIVE_MINUTES,
+            period=period,
             statistic=statistic,
         )
 
@@ -274,8 +300,8 @@ class Watch:
             "API function": [function.metric("ConcurrentExecutions", statistic="Maximum"), function.metric_throttles()],
             "Errors of functions": [each.function.metric_errors() for each in self._functions.all],
             "Database capacity": [cluster.metric_serverless_database_capacity(), cluster.metric_acu_utilization()],
-            "Database processor": [cluster.metric_cpu_utilization()],
-            "Connections": [self._of_the_proxy("DatabaseConnections"), self._of_the_proxy("ClientConnections")],
+            "Database processor": [self._of_the_writer("CPUUtilization")],
+            "Connections": [self._connections("DatabaseConnections"), self._connections("ClientConnections")],
         } | {alert.name: [alert.metric] for alert in watched if alert.name not in _IN_OTHER_GRAPHS}
         widgets = [aws_cloudwatch.GraphWidget(title=title, left=lines, width=8) for title, lines in graphs.items()]
         aws_cloudwatch.Dashboard(
@@ -284,6 +310,12 @@ class Watch:
             dashboard_name=f"tagged-image-manager-{self._stage.name}",
             widgets=[widgets[start : start + 3] for start in range(0, len(widgets), 3)],
         )
+
+
+def _or_waited(name: str) -> str:
+    """What else ends as a dead letter: runs of a schedule that wait too long."""
+    scheduled = name in service.schedules()
+    return f", or no function was free for {RUN_WAITS.to_minutes()} minutes (throttled)" if scheduled else ""
 
 
 def _connections(stage: Stage) -> float:

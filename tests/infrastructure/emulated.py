@@ -162,10 +162,6 @@ class Cloud:
         self.settled()
         self._finish("UPDATE_COMPLETE")
 
-    def exists(self) -> bool:
-        stacks = self.client("cloudformation").list_stacks()["StackSummaries"]
-        return any(one["StackName"] == self.stack and one["StackStatus"] not in ("DELETE_COMPLETE",) for one in stacks)
-
     def delete(self) -> str:
         """Returns the status that the stack ends in."""
         stack = self._described()["StackId"]  # a deleted one has no name any more

@@ -36,7 +36,7 @@ def test_a_change_of_the_layer_alone_publishes_a_version_of_inspect_and_of_no_ot
     assert published == {"inspect"}
 
 
-OF_THE_ACCOUNT = "CloudWatchRole"
+OF_THE_ACCOUNT = ("GatewayCloudWatchRole", "GatewayAccount")
 """The role by which API Gateway writes logs for all APIs of the account and region, those of other stages included."""
 
 
@@ -45,7 +45,7 @@ def test_what_is_kept_is_not_kept_when_its_creation_is_undone(prod: Template) ->
     policies = {
         name: (one["DeletionPolicy"], one["UpdateReplacePolicy"])
         for name, one in prod.resources.items()
-        if "DeletionPolicy" in one and OF_THE_ACCOUNT not in name
+        if "DeletionPolicy" in one and not name.startswith(OF_THE_ACCOUNT)
     }
 
     assert "Retain" not in {deletion for deletion, _ in policies.values()}
@@ -98,7 +98,7 @@ def test_dev_and_staging_leave_nothing_behind_that_holds_data(template_of: Calla
         kept = {
             one["Type"]
             for name, one in resources.items()
-            if one.get("DeletionPolicy", "Delete") != "Delete" and OF_THE_ACCOUNT not in name
+            if one.get("DeletionPolicy", "Delete") != "Delete" and not name.startswith(OF_THE_ACCOUNT)
         }
         assert kept == {"AWS::Lambda::Version"}  # which goes with its function
 

@@ -175,38 +175,65 @@ def test_a_first_deployment_of_prod_that_fails_is_undone_and_can_be_repeated(
     cloud = Cloud(*aws, stack="tagged-image-manager-prod")
     template = emulated.adapted(first_prod.content, database)
     broken = copy.deepcopy(template)
-    last = next(name for name, one in broken["Resources"].items() if one["Type"] == "AWS::CloudWatch::Dashboard")
-    needs = [name for name, one in broken["Resources"].items() if one["Type"] in HOLDING_DATA]
     broken["Resources"]["Broken"] = {
-        "Type": "AWS::S3::BucketPolicy",
-        "Properties": {"Bucket": "there-is-no-such-bucket", "PolicyDocument": {}},
-        "DependsOn": [last, *needs],
+        "Type": "AWS::Cognito::UserPoolGroup",
+        "Properties": {"UserPoolId": "eu-central-1_NoSuchPool", "GroupName": "none"},
+        "DependsOn": [name for name, one in template["Resources"].items() if one["Type"] in HOLDING_DATA],
     }
+    before = names_in(cloud)
 
     status = cloud.create(broken, first_assembly)
-    assert status == "ROLLBACK_COMPLETE"
-    cloud.delete()
+    assert (status, names_in(cloud)) == ("ROLLBACK_COMPLETE", before)
+    cloud.delete()  # as CDK does before it creates the stack again
 
     cloud.deploy(template, first_assembly)
-    assert cloud.delete() == "DELETE_COMPLETE"
+    assert names_in(cloud) > before
 
 
-def test_without_emptying_its_buckets_a_stage_is_not_deleted(staging: Cloud) -> None:
+def names_in(cloud: Cloud) -> set[str]:
+    """Returns the names of buckets, tables and pools; those that the tests upload templates to are not counted."""
+    buckets = [one["Name"] for one in cloud.client("s3").list_buckets()["Buckets"] if one["Name"] != emulated.ASSETS]
+    tables = cloud.client("dynamodb").list_tables()["TableNames"]
+    pools = cloud.client("cognito-idp").list_user_pools(MaxResults=60)["UserPools"]
+    return {*buckets, *tables, *(pool["Name"] + pool["Id"] for pool in pools)}
+
+
+def test_a_stage_is_emptied_of_every_version_delete_marker_and_unfinished_upload(staging: Cloud) -> None:
     fill(staging)
-
-    assert staging.delete() == "DELETE_FAILED"
-
-
-def test_a_stage_is_emptied_of_every_version_and_unfinished_upload_and_then_deleted(staging: Cloud) -> None:
-    fill(staging)
+    s3 = staging.client("s3")
+    for bucket in BUCKETS:
+        with pytest.raises(ClientError, match="BucketNotEmpty"):
+            s3.delete_bucket(Bucket=bucket)
 
     done = empty_buckets(staging, "staging", typed="staging")
 
     assert done.returncode == 0, done.stderr
     for bucket in BUCKETS:
-        with pytest.raises(ClientError, match="AccessDenied"):
-            staging.client("s3").put_object(Bucket=bucket, Key="later", Body=b"x")
-    assert staging.delete() == "DELETE_COMPLETE"
+        left = s3.list_object_versions(Bucket=bucket) | s3.list_multipart_uploads(Bucket=bucket)
+        assert {"Versions", "DeleteMarkers", "Uploads"}.isdisjoint(left)
+        s3.delete_bucket(Bucket=bucket)
+
+
+def test_nobody_writes_into_a_bucket_that_is_emptied(staging: Cloud) -> None:
+    """S3 delivers its access log hours later. What the policy said before stays, and a second run adds nothing."""
+    for _ in range(2):
+        assert empty_buckets(staging, "staging", typed="staging").returncode == 0
+
+    for bucket in BUCKETS:
+        policy = json.loads(staging.client("s3").get_bucket_policy(Bucket=bucket)["Policy"])
+        tls, denied = policy["Statement"]
+        assert tls == TLS_ONLY
+        assert (denied["Effect"], denied["Principal"], denied["Action"]) == ("Deny", "*", "s3:PutObject")
+        assert denied["Resource"] == f"arn:aws:s3:::{bucket}/*"
+
+
+def test_a_bucket_that_was_deleted_by_hand_is_passed_over(staging: Cloud) -> None:
+    staging.client("s3").delete_bucket(Bucket=BUCKETS[0])
+
+    done = empty_buckets(staging, "staging", typed="staging")
+
+    assert done.returncode == 0, done.stderr
+    assert BUCKETS[0] not in done.stdout
 
 
 def test_nothing_is_deleted_unless_the_name_of_the_stage_is_typed(staging: Cloud) -> None:
@@ -215,7 +242,7 @@ def test_nothing_is_deleted_unless_the_name_of_the_stage_is_typed(staging: Cloud
     done = empty_buckets(staging, "staging", typed="yes")
 
     assert (done.returncode, done.stderr) == (1, "Nothing was deleted.\n")
-    assert len(staging.client("s3").list_object_versions(Bucket=BUCKETS[0])["Versions"]) == 2
+    assert len(staging.client("s3").list_object_versions(Bucket=BUCKETS[0])["Versions"]) == 3
 
 
 def test_a_stage_that_is_kept_is_not_emptied(aws: tuple[str, Credentials]) -> None:
@@ -226,6 +253,9 @@ def test_a_stage_that_is_kept_is_not_emptied(aws: tuple[str, Credentials]) -> No
 
 
 BUCKETS = ("staging-images", "staging-log")
+TLS_ONLY = {"Sid": "TlsOnly", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::*"} | {
+    "Condition": {"Bool": {"aws:SecureTransport": "false"}}
+}
 
 
 @pytest.fixture
@@ -240,10 +270,11 @@ def staging(aws: tuple[str, Credentials]) -> Iterator[Cloud]:
     client = cloud.client("cloudformation")
     client.create_stack(StackName=cloud.stack, TemplateBody=json.dumps({"Resources": buckets}))
     assert cloud.settled() == "CREATE_COMPLETE"
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [TLS_ONLY]})
+    for bucket in BUCKETS:
+        cloud.client("s3").put_bucket_policy(Bucket=bucket, Policy=policy)
     yield cloud
-    if cloud.exists():
-        empty_buckets(cloud, "staging", typed="staging")
-        cloud.delete()
+    cloud.delete()
 
 
 def fill(cloud: Cloud) -> None:

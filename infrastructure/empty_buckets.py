@@ -73,7 +73,7 @@ def empty(bucket: str) -> int:
 
 
 def _versions(s3: Any, bucket: str) -> list[dict[str, str]]:
-    """The first ones that are there."""
+    """Returns the first versions and delete markers of the bucket; none if it is empty."""
     page = s3.list_object_versions(Bucket=bucket, MaxKeys=_AT_ONCE)
     found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
     return [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]

@@ -45,6 +45,7 @@ class Database:
         )
         self._users = self._make_users(log_group(scope, "RolesLog", _path(stage, "roles"), stage, key))
         limit(scope, "Database", f"/aws/rds/cluster/{self.cluster.cluster_identifier}/postgresql", stage)
+        limit(scope, "Proxy", f"/aws/rds/proxy/{self.proxy.db_proxy_name}", stage)
 
     def _proxy_role(self) -> Role:
         """The proxy signs in to the database by token, too: as the users whom it lets in, and as no other."""

@@ -17,6 +17,7 @@ NAMES = ("app", "record_storage_event", "reconcile", "tidy", "purge", "migrate",
 GROUPS_OF_AWS = "arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:log-group"
 NAMES_BY_AWS = (
     "/aws/rds/cluster/<DatabaseB269D8BB>/postgresql",
+    "/aws/rds/proxy/<ProxyCB0DFB71>",
     "/aws/lambda/<AWSCDKTriggerCustomResourceProviderCustomResourceProviderHandler97BECD91>",
     "API-Gateway-Execution-Logs_<Gateway43CB3636>/v1",
 )

@@ -72,7 +72,7 @@ class Gateway:
 
 
 def _dimensions(stage: Stage) -> dict[str, str]:
-    """Those of all metrics of ours. A metric that is made of a log takes its dimensions from the fields of the line."""
+    """Returns the dimensions of all our metrics. A metric that is made from a log has them from fields of the line."""
     return {"service": resources.FUNCTION_ENVIRONMENT["POWERTOOLS_SERVICE_NAME"], "stage": stage.name}
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -48,11 +49,12 @@ def read(assembly: Path, stage: str) -> Template:
 
 
 @pytest.fixture(scope="session")
-def first_assembly(package: Path, layer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def first_assembly(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of the first deployment of prod, and with another layer than the others have."""
     directory = tmp_path_factory.mktemp("first")
     other_layer = directory / "imaging.zip"
-    other_layer.write_bytes(layer.read_bytes() + b"another version of a library")
+    with zipfile.ZipFile(other_layer, "w") as archive:
+        archive.writestr("python/another_library.py", "")
     return synthesize("prod", package, other_layer, directory / "prod", "--no-check", "--first")
 
 

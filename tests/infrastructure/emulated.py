@@ -172,8 +172,10 @@ class Cloud:
         s3 = self.client("s3")
         if ASSETS not in [one["Name"] for one in s3.list_buckets()["Buckets"]]:
             s3.create_bucket(Bucket=ASSETS, CreateBucketConfiguration={"LocationConstraint": REGION})
+        there = {one["Key"] for one in s3.list_objects_v2(Bucket=ASSETS).get("Contents", [])}
         for asset in assets.glob("asset.*.zip"):
-            s3.upload_file(str(asset), ASSETS, asset.name.removeprefix("asset."))
+            if (key := asset.name.removeprefix("asset.")) not in there:
+                s3.upload_file(str(asset), ASSETS, key)
         s3.put_object(Bucket=ASSETS, Key="template.json", Body=json.dumps(template).encode())
         place = f"{self.url}/{ASSETS}/template.json"
         return {"StackName": self.stack, "TemplateURL": place, "Capabilities": ["CAPABILITY_IAM"]}

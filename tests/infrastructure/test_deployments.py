@@ -176,9 +176,15 @@ def test_log_groups_that_aws_creates_by_itself_end_some_day_too(prod: Template) 
     calls = [json.dumps(one["Create"]) for one in prod.of_type("Custom::LogRetention").values()]
     (cluster,) = prod.of_type("AWS::RDS::DBCluster")
     (api,) = prod.of_type("AWS::ApiGateway::RestApi")
+    (proxy,) = prod.of_type("AWS::RDS::DBProxy")
     (trigger,) = [name for name in prod.of_type("AWS::Lambda::Function") if name.startswith("AWSCDKTrigger")]
 
-    for names in (("/aws/rds/cluster/", cluster), ("API-Gateway-Execution-Logs_", api), ("/aws/lambda/", trigger)):
+    for names in (
+        ("/aws/rds/cluster/", cluster),
+        ("/aws/rds/proxy/", proxy),
+        ("API-Gateway-Execution-Logs_", api),
+        ("/aws/lambda/", trigger),
+    ):
         mine = [call for call in calls if all(name in call for name in names)]
         assert [action for call in mine for action in re.findall("createLogGroup|putRetentionPolicy", call)] == [
             "createLogGroup",

@@ -12,7 +12,7 @@ from infrastructure import addresses
 from infrastructure.__main__ import PLACEHOLDERS
 from infrastructure.stages import STAGES
 from tests.conftest import ROOT
-from tests.infrastructure.template import Template, listed
+from tests.infrastructure.template import HOLDING_DATA, Template, listed
 from tests.infrastructure.test_template import PERMISSIONS
 
 
@@ -90,6 +90,20 @@ def test_the_first_deployment_of_prod_has_nothing_that_refuses_to_be_deleted_and
 def test_the_second_deployment_of_prod_replaces_nothing(prod: Template, first_prod: Template) -> None:
     """But for the version of `inspect`, since the fixture has another layer."""
     assert first_prod.resources.keys() - prod.resources.keys() == {version_of(first_prod, "inspect")}
+
+
+RELEASED: dict[str, str] = json.loads((Path(__file__).parent / "released_resources.json").read_text())
+"""Resources that hold data by the ids under which they were released, with their types."""
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_what_holds_data_keeps_the_ids_under_which_it_was_released(
+    stage: str, template_of: Callable[[str], Template]
+) -> None:
+    """With another id CloudFormation would create another resource, and delete or abandon the one with the data."""
+    today = {name: one["Type"] for name, one in template_of(stage).resources.items() if one["Type"] in HOLDING_DATA}
+
+    assert today == RELEASED, "Released ids stay; write new resources into released_resources.json."
 
 
 def test_dev_and_staging_leave_nothing_behind_that_holds_data(template_of: Callable[[str], Template]) -> None:

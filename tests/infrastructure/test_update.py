@@ -22,30 +22,10 @@ from tests.conftest import ROOT
 from tests.infrastructure import emulated, previous
 from tests.infrastructure.conftest import read
 from tests.infrastructure.emulated import Cloud
-from tests.infrastructure.template import Template
+from tests.infrastructure.template import HOLDING_DATA, Template
 
 DATA = b"\xff\xd8\xff\xd9"
 KEY = "images/2026-11-27/stored-before"
-
-HOLDING_DATA = {
-    "AWS::S3::Bucket",
-    "AWS::DynamoDB::Table",
-    "AWS::RDS::DBCluster",
-    "AWS::KMS::Key",
-    "AWS::Cognito::UserPool",
-    "AWS::Cognito::UserPoolClient",
-    "AWS::Cognito::UserPoolDomain",
-    "AWS::Cognito::UserPoolResourceServer",
-    "AWS::Cognito::UserPoolGroup",
-    "AWS::SecretsManager::Secret",
-    "AWS::Logs::LogGroup",
-    "AWS::SQS::Queue",
-    "AWS::ApiGateway::RestApi",
-}
-"""What would be lost, or have another address, if CloudFormation replaced it."""
-
-RELEASED: dict[str, str] = json.loads((Path(__file__).parent / "released_resources.json").read_text())
-"""Such resources by the ids under which they were released, with their types."""
 
 FIXED = {
     "AWS::S3::Bucket": ("BucketName",),
@@ -158,15 +138,6 @@ def test_no_template_replaces_a_resource_of_the_one_before(before: Path, dev: Te
             for fixed in FIXED.get(one["Type"], ()):
                 today = dev.resources[name]["Properties"].get(fixed)
                 assert today == one["Properties"].get(fixed), f"{fixed} of {name}"
-
-
-@pytest.mark.parametrize("stage", ["dev", "prod"])
-def test_what_holds_data_keeps_the_ids_under_which_it_was_released(
-    stage: str, template_of: Callable[[str], Template]
-) -> None:
-    today = {name: one["Type"] for name, one in template_of(stage).resources.items() if one["Type"] in HOLDING_DATA}
-
-    assert today == RELEASED, "Released ids stay; write new resources into released_resources.json."
 
 
 def test_a_first_deployment_of_prod_that_fails_is_undone_and_can_be_repeated(

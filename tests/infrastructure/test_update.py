@@ -78,7 +78,8 @@ def updated(
     ids = physical_ids(cloud, old)
     migrate(cloud, old)
     cloud.client("s3").put_object(Bucket=cloud.outputs["ImageBucket"], Key=KEY, Body=DATA)
-    cloud.update(emulated.adapted(dev.content, database), assembly("dev"))
+    if old.content != dev.content:  # else CloudFormation refuses: there is nothing to update
+        cloud.update(emulated.adapted(dev.content, database), assembly("dev"))
     migrate(cloud, dev)
     return cloud, ids
 

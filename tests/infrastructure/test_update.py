@@ -74,12 +74,13 @@ def updated(
     """The stack of the commit before, with an image in it, updated to today's template; and the physical ids that its
     resources with data had before."""
     cloud, old = Cloud(*aws), read(before, "dev")
-    cloud.deploy(emulated.adapted(old.content, database), before)
+    templates = [emulated.adapted(template.content, database) for template in (old, dev)]
+    cloud.deploy(templates[0], before)
     ids = physical_ids(cloud, old)
     migrate(cloud, old)
     cloud.client("s3").put_object(Bucket=cloud.outputs["ImageBucket"], Key=KEY, Body=DATA)
-    if old.content != dev.content:  # else CloudFormation refuses: there is nothing to update
-        cloud.update(emulated.adapted(dev.content, database), assembly("dev"))
+    if templates[0] != templates[1]:  # else CloudFormation refuses: there is nothing to update
+        cloud.update(templates[1], assembly("dev"))
     migrate(cloud, dev)
     return cloud, ids
 

@@ -69,8 +69,8 @@ token: $(READY) ## print an access token of USER (editor, viewer, admin, newcome
 package: $(READY) ## make the zip for AWS Lambda, and say what is in it
 	@$(BIN)/python -m infrastructure.packaging
 
-synth: package $(WORKSHOP) ## make and check the CloudFormation template of STAGE (dev, staging, prod)
-	@$(BIN)/python -m infrastructure synth --stage $(STAGE) --output build/$(STAGE)
+synth: package $(WORKSHOP) ## make and check the CloudFormation template of STAGE (dev, staging, prod; FIRST=yes)
+	@$(BIN)/python -m infrastructure synth --stage $(STAGE) --output build/$(STAGE) $(if $(FIRST),--first)
 
 check-account: synth ## name what would stop a deployment of STAGE to the account; read-only, needs credentials
 	@$(BIN)/python -m infrastructure.account --stage $(STAGE)
@@ -82,8 +82,9 @@ deploy: synth $(DEPLOYER) ## bring STAGE to AWS; needs credentials, and a region
 invoke-again: $(READY) ## invoke FUNCTION of STAGE again with each of its dead letters; needs credentials
 	@$(BIN)/python -m infrastructure.invoke_again --stage $(STAGE) --function $(FUNCTION)
 
-destroy: synth $(DEPLOYER) ## take STAGE from AWS; what a stage keeps is left
-	@$(CDK) destroy --app build/$(STAGE) --all
+destroy: synth $(DEPLOYER) ## delete STAGE from AWS with all its data; refused for a stage that is kept
+	@$(BIN)/python -m infrastructure.empty_buckets --stage $(STAGE)
+	@$(CDK) destroy --app build/$(STAGE) --all --force
 
 # pip and uv refuse a file whose hash is not among those that were pinned.
 LOCK = $(BIN)/uv pip compile -q $(if $(UPGRADE),--upgrade) --universal --python-version 3.11 --generate-hashes \

@@ -1,5 +1,6 @@
 """Structured log, metrics, and the note of what a request touched."""
 
+import os
 from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -39,7 +40,10 @@ def touch(*, images: Iterable[int] = (), tags: Iterable[int] = ()) -> None:
 
 
 def count(name: str, value: int = 1) -> None:
+    """Writes a metric. Its dimensions are the service and the environment variable STAGE, so that the stages of one
+    account are told apart."""
     from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
     with single_metric(name=name, unit=MetricUnit.Count, value=value, namespace=NAMESPACE) as metric:
         metric.add_dimension(name="service", value=SERVICE)
+        metric.add_dimension(name="stage", value=os.environ.get("STAGE") or "local")

@@ -35,9 +35,10 @@ def _name(alarm: Alarm) -> str:
 def _condition(alarm: Alarm) -> str:
     statistic = alarm.get("Statistic") or alarm["ExtendedStatistic"]
     minutes = alarm["Period"] // 60
-    lasting = f"in {minutes} minutes"
+    length = f"{minutes} minute{'s' if minutes > 1 else ''}"
+    lasting = f"in {length}"
     if alarm["EvaluationPeriods"] > 1:
-        lasting = f"in each of {alarm['EvaluationPeriods']} periods of {minutes} minutes"
+        lasting = f"in each of {alarm['EvaluationPeriods']} periods of {length}"
     word = _WORDS[alarm["ComparisonOperator"]]
     missing = " or has no data" if alarm["TreatMissingData"] == "breaching" else ""
     metric = f"`{alarm['MetricName']}` ({alarm['Namespace']})"

@@ -167,5 +167,16 @@ LOCAL_GATEWAY_RESPONSES = {
         "Request timeout",
         "The rest of the request did not come in time; send it again.",
     ),
+    "UNENCODED_QUERY": (
+        400,
+        "malformed-request",
+        "Malformed request",
+        "The query has a character that must be percent-encoded: | as %7C, { as %7B, } as %7D.",
+    ),
 }
-"""What the local gateway answers besides. API Gateway has no such answer: it closes the connection."""
+"""What the local gateway answers besides. API Gateway closes the connection of a slow request, and answers a query with
+such a character with a 400 of its own, whose body is not documented."""
+
+ENCODED_IN_QUERIES = "|{}"
+"""Characters that API Gateway does not take in a query as they are
+(https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html)."""

@@ -16,7 +16,14 @@ MEMORY_MEGABYTES = 1024
 def of_service(stack: dict[str, Any]) -> dict[str, str]:
     """Settings of the product in the caller's environment pass through; whatever names a part of the stack does not."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    given = FUNCTION_ENVIRONMENT | INSPECTION_ENVIRONMENT | _links(stack) | inherited | database(stack["database_url"])
+    given = (
+        {"STAGE": "local"}
+        | FUNCTION_ENVIRONMENT
+        | INSPECTION_ENVIRONMENT
+        | _links(stack)
+        | inherited
+        | database(stack["database_url"])
+    )
     return given | _aws(stack) | _resources(stack)
 
 

@@ -5,6 +5,7 @@ import sys
 from datetime import UTC, datetime
 
 from infrastructure.resources import (
+    ENCODED_IN_QUERIES,
     GATEWAY_HEAD_BYTES,
     GATEWAY_PAYLOAD_BYTES,
     GATEWAY_RESPONSES,
@@ -36,6 +37,8 @@ def check_head(request: Request) -> None:
         raise Refused("DEFAULT_4XX")
     if request.header("host")[0].lower() not in own_hosts(request.port):
         raise Refused(MISDIRECTED)
+    if not set(ENCODED_IN_QUERIES).isdisjoint(request.query):
+        raise Refused("UNENCODED_QUERY")
     declared = "".join(request.header("content-length")[-1:])
     if declared.isdigit() and int(declared) > GATEWAY_PAYLOAD_BYTES:
         raise Refused("REQUEST_TOO_LARGE")

@@ -67,8 +67,9 @@ def of_gateway() -> list[Problem]:
 
 
 def of_local_gateway() -> list[Problem]:
-    """What only the gateway of `make serve` answers, to what no client of HTTP sends."""
-    return _answered_by(LOCAL_GATEWAY_RESPONSES)
+    """Returns the problems that only the gateway of `make serve` answers with."""
+    known = {problem.slug for problem in every()}
+    return [problem for problem in _answered_by(LOCAL_GATEWAY_RESPONSES) if problem.slug not in known]
 
 
 def _answered_by(responses: dict[str, tuple[int, str, str, str]]) -> list[Problem]:

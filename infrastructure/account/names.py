@@ -43,7 +43,8 @@ DASHBOARDS = Named(
 PROXIES = Named(
     "database proxies",
     *("AWS::RDS::DBProxy", "DBProxyName"),
-    *("rds", "DescribeDBProxies", "DBProxies", "DBProxyName", None),
+    *("rds", "DescribeDBProxies", "DBProxies", "DBProxyName"),
+    prefix=None,
 )
 
 
@@ -67,7 +68,7 @@ def buckets(target: Target) -> Iterator[Finding]:
                 "The name of a bucket is taken, in an account other than this",
                 name,
                 "a name that no account in the partition uses",
-                "change the name in infrastructure/stack/storage.py",
+                "choose another name with `bucket` of the stage in stages.toml",
             )
 
 

@@ -101,7 +101,7 @@ def instance_zones(target: Target) -> Iterator[Finding]:
 
 
 _ALL_VERSIONS = ("DescribeDBEngineVersions", "DBEngineVersions")
-_OTHER_ZONES = "have the VPC use other zones (infrastructure/stack/network.py)"
+_OTHER_ZONES = "set `zones` of the stage in stages.toml"
 
 
 def _engine(target: Target) -> tuple[str, str]:

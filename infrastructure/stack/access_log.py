@@ -1,10 +1,11 @@
 """The access-log table, from the definition that the local stack reads too."""
 
-from aws_cdk import RemovalPolicy, aws_dynamodb, aws_kms
+from aws_cdk import aws_dynamodb, aws_kms
 from aws_cdk.aws_dynamodb import Attribute, AttributeType
 from constructs import Construct
 
 from infrastructure import resources
+from infrastructure.stack import removal
 from infrastructure.stages import Stage
 
 _TYPES = {"S": AttributeType.STRING, "N": AttributeType.NUMBER}
@@ -24,8 +25,8 @@ def access_log_table(scope: Construct, stage: Stage, key: aws_kms.Key) -> aws_dy
             point_in_time_recovery_enabled=True
         ),
         time_to_live_attribute=resources.ACCESS_LOG_TTL,
-        deletion_protection=stage.kept,
-        removal_policy=RemovalPolicy.RETAIN if stage.kept else RemovalPolicy.DESTROY,
+        deletion_protection=stage.deletion_protection,
+        removal_policy=removal.of_data(stage),
     )
     for index, keys in resources.ACCESS_LOG_INDEXES.items():
         partition, sort = map(_attribute, keys)

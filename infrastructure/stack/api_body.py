@@ -8,8 +8,6 @@ from chalice.deploy.swagger import SwaggerGenerator
 
 from infrastructure import resources, service
 
-PROBLEM_TYPE_BASE = "https://tagged-image-manager.example/problems/"
-
 
 class _Body(SwaggerGenerator):
     def __init__(self, function_arn: str) -> None:
@@ -21,7 +19,7 @@ class _Body(SwaggerGenerator):
         return f"{place}:path/2015-03-31/functions/{self._function_arn}/invocations"
 
 
-def api_body(function_arn: str, pool_arn: str) -> dict[str, Any]:
+def api_body(function_arn: str, pool_arn: str, problem_type_base: str) -> dict[str, Any]:
     """Its authorizer asks the pool of this deployment."""
     app = service.module().app
     body: dict[str, Any] = _Body(function_arn).generate_swagger(app)
@@ -35,7 +33,7 @@ def api_body(function_arn: str, pool_arn: str) -> dict[str, Any]:
         assert authorizer["providerARNs"] == [service.POOL_ARN]  # noqa: S101
         authorizer["providerARNs"] = [pool_arn]
     body["x-amazon-apigateway-gateway-responses"] = {
-        kind: _answer(*said) for kind, said in resources.GATEWAY_RESPONSES.items()
+        kind: _answer(problem_type_base, *said) for kind, said in resources.GATEWAY_RESPONSES.items()
     }
     return body
 
@@ -46,7 +44,7 @@ def cors_headers() -> dict[str, str]:
     return {name: cors[name] for name in ("Access-Control-Allow-Origin", "Access-Control-Expose-Headers")}
 
 
-def _answer(status: int, slug: str, title: str, detail: str) -> dict[str, Any]:
+def _answer(problem_type_base: str, status: int, slug: str, title: str, detail: str) -> dict[str, Any]:
     """What the gateway answers by itself, in the shape of every other error."""
     headers = {
         "Content-Type": "'application/problem+json'",
@@ -56,7 +54,7 @@ def _answer(status: int, slug: str, title: str, detail: str) -> dict[str, Any]:
         **_MORE_HEADERS.get(status, {}),
     }
     problem = {
-        "type": PROBLEM_TYPE_BASE + slug,
+        "type": problem_type_base + slug,
         "title": title,
         "status": status,
         "detail": detail,

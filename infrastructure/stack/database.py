@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Aws, Duration, RemovalPolicy, aws_kms, aws_rds, triggers
+from aws_cdk import Aws, CfnResource, Duration, Stack, aws_kms, aws_rds, triggers
 from aws_cdk.aws_ec2 import SubnetSelection, SubnetType
 from aws_cdk.aws_iam import IRole, PolicyStatement, Role, ServicePrincipal
 from aws_cdk.aws_rds import AuroraPostgresEngineVersion, ClusterInstance, DatabaseClusterEngine
@@ -10,7 +10,8 @@ from aws_cdk.custom_resources import AwsCustomResource, AwsCustomResourcePolicy,
 from constructs import Construct
 
 from infrastructure import roles
-from infrastructure.stack.logs import log_group
+from infrastructure.stack import removal
+from infrastructure.stack.logs import CALLS_MEGABYTES, limit, log_group
 from infrastructure.stack.network import Network
 from infrastructure.stages import Stage
 
@@ -25,7 +26,7 @@ _ISOLATED = SubnetSelection(subnet_type=SubnetType.PRIVATE_ISOLATED)
 
 class Database:
     def __init__(self, scope: Construct, stage: Stage, key: aws_kms.Key, network: Network) -> None:
-        self._scope = scope
+        self._scope, self._stage = scope, stage
         self.cluster = _cluster(scope, stage, key, network)
         self.proxy = aws_rds.DatabaseProxy(
             scope,
@@ -43,6 +44,8 @@ class Database:
             idle_client_timeout=Duration.minutes(30),
         )
         self._users = self._make_users(log_group(scope, "RolesLog", _path(stage, "roles"), stage, key))
+        limit(scope, "Database", f"/aws/rds/cluster/{self.cluster.cluster_identifier}/postgresql", stage)
+        limit(scope, "Proxy", f"/aws/rds/proxy/{self.proxy.db_proxy_name}", stage)
 
     def _proxy_role(self) -> Role:
         """The proxy signs in to the database by token, too: as the users whom it lets in, and as no other."""
@@ -72,6 +75,10 @@ class Database:
             execute_after=[self._users, self.proxy, self.cluster, functions.migrate.role],
             execute_before=[each.alias for each in functions.all if each is not functions.migrate],
         )
+        provider = Stack.of(self._scope).node.find_child("AWSCDK.TriggerCustomResourceProviderCustomResourceProvider")
+        starter = provider.node.find_child("Handler")
+        assert isinstance(starter, CfnResource)  # noqa: S101
+        limit(self._scope, "Trigger", f"/aws/lambda/{starter.ref}", self._stage)
 
     def _make_users(self, group: object) -> AwsCustomResource:
         """Through the Data API, as the master user, whose password RDS keeps and nobody sees."""
@@ -99,7 +106,7 @@ class Database:
             on_update=call,
             policy=AwsCustomResourcePolicy.from_statements(allowed),
             install_latest_aws_sdk=False,
-            memory_size=256,
+            memory_size=CALLS_MEGABYTES,
             log_group=group,  # type: ignore[arg-type]
             timeout=Duration.minutes(5),
         )
@@ -147,8 +154,8 @@ def _cluster(scope: Construct, stage: Stage, key: aws_kms.Key, network: Network)
         cloudwatch_logs_exports=["postgresql"],
         database_insights_mode=aws_rds.DatabaseInsightsMode.STANDARD,
         performance_insight_encryption_key=key,
-        deletion_protection=stage.kept,
-        removal_policy=RemovalPolicy.SNAPSHOT if stage.kept else RemovalPolicy.DESTROY,
+        deletion_protection=stage.deletion_protection,
+        removal_policy=removal.of_the_database(stage),
     )
 
 

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from aws_cdk import Acknowledgment, CfnResource, Stack, Validations
 
+from infrastructure import stages
+
 FUNCTIONS = "(Api|RecordStorageEvent|Reconcile|Tidy|Purge|Migrate|Inspect)"
 ROLES = f"{FUNCTIONS}Role/DefaultPolicy"
 OF_CDK = "(AWS679f.*|AWSCDK.TriggerCustomResourceProvider.*)"
@@ -12,8 +14,15 @@ OF_CDK = "(AWS679f.*|AWSCDK.TriggerCustomResourceProvider.*)"
 
 
 NAMES = ("app", "record_storage_event", "reconcile", "tidy", "purge", "migrate", "inspect")
-LOG_GROUPS = "arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:log-group:/tagged-image-manager/STAGE"
-IMAGES = "arn:<AWS::Partition>:s3:::tagged-image-manager-STAGE-images-<AWS::AccountId>"
+GROUPS_OF_AWS = "arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:log-group"
+NAMES_BY_AWS = (
+    "/aws/rds/cluster/<DatabaseB269D8BB>/postgresql",
+    "/aws/rds/proxy/<ProxyCB0DFB71>",
+    "/aws/lambda/<AWSCDKTriggerCustomResourceProviderCustomResourceProviderHandler97BECD91>",
+    "API-Gateway-Execution-Logs_<Gateway43CB3636>/v1",
+)
+LOG_GROUPS = f"{GROUPS_OF_AWS}:/tagged-image-manager/STAGE"
+IMAGES = "arn:<AWS::Partition>:s3:::BUCKET"
 OF_AWS = "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role"
 BASIC = f"{OF_AWS}/AWSLambdaBasicExecutionRole]"
 PUSH = f"{OF_AWS}/AmazonAPIGatewayPushToCloudWatchLogs]"
@@ -128,15 +137,23 @@ ACCEPTED = [
         "AwsSolutions-IAM5",
         "CDK's own: it may start every version of the migration.",
     ),
+    Finding(
+        "AwsLog.*",
+        " ".join(f"AwsSolutions-IAM5[Resource::{GROUPS_OF_AWS}:{name}:*]" for name in NAMES_BY_AWS),
+        "The one log group: permissions name it with an asterisk at the end.",
+    ),
+    Finding("Alarms", "Serverless-SNSRedrivePolicy", "Who does not read the mail would not read a queue either."),
 ]
 
 
-def accept(stack: Stack, stage: str) -> None:
+def accept(stack: Stack, stage: stages.Stage) -> None:
+    bucket = stage.bucket or f"tagged-image-manager-{stage.name}-images-<AWS::AccountId>"
     for construct in stack.node.find_all():
         found = _accepted(construct.node.path.removeprefix(f"{stack.node.path}/"))
         for rule, reason in found:
             if not rule.startswith("CKV"):
-                of_stage = Acknowledgment(id=rule.replace("STAGE", stage), reason=reason)
+                named = rule.replace("BUCKET", bucket).replace("STAGE", stage.name)
+                of_stage = Acknowledgment(id=named, reason=reason)
                 Validations.of(construct).acknowledge(of_stage)
         skipped = [{"id": rule, "comment": reason} for rule, reason in found if rule.startswith("CKV")]
         if skipped and isinstance(construct, CfnResource):

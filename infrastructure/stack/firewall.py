@@ -9,7 +9,7 @@ from aws_cdk.aws_wafv2 import CfnWebACL
 from constructs import Construct
 
 from infrastructure import resources
-from infrastructure.stack.api_body import PROBLEM_TYPE_BASE, cors_headers
+from infrastructure.stack.api_body import cors_headers
 
 REQUESTS_PER_ADDRESS = 10_000
 """Of those without an Authorization header, in as long a time as a caller's. Such get a 401, or are a browser's
@@ -19,14 +19,14 @@ address."""
 _TOO_MANY = "too-many-requests"
 
 
-def firewall(scope: Construct, stage: Stage) -> None:
+def firewall(scope: Construct, stage: Stage, problem_type_base: str) -> None:
     acl = CfnWebACL(
         scope,
         "Firewall",
         scope="REGIONAL",
         default_action=CfnWebACL.DefaultActionProperty(allow={}),
         visibility_config=_seen("all"),
-        custom_response_bodies={_TOO_MANY: _problem()},
+        custom_response_bodies={_TOO_MANY: _problem(problem_type_base)},
         rules=[
             _managed(0, "AWSManagedRulesCommonRuleSet"),
             _managed(1, "AWSManagedRulesKnownBadInputsRuleSet"),
@@ -130,10 +130,10 @@ def _rate(priority: int, name: str, **counted: Any) -> CfnWebACL.RuleProperty:
     )
 
 
-def _problem() -> CfnWebACL.CustomResponseBodyProperty:
+def _problem(problem_type_base: str) -> CfnWebACL.CustomResponseBodyProperty:
     """Of type application/json, since the firewall has no other; and without a request id, which it has not either."""
     status, slug, title, detail = resources.GATEWAY_RESPONSES["THROTTLED"]
-    problem = {"type": PROBLEM_TYPE_BASE + slug, "title": title, "status": status, "detail": detail}
+    problem = {"type": problem_type_base + slug, "title": title, "status": status, "detail": detail}
     return CfnWebACL.CustomResponseBodyProperty(content_type="APPLICATION_JSON", content=json.dumps(problem))
 
 

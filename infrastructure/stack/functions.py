@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy, aws_events, aws_events_targets, aws_kms, aws_lambda, aws_sqs
+from aws_cdk import Duration, aws_events, aws_events_targets, aws_kms, aws_lambda, aws_sqs
 from aws_cdk.aws_ec2 import SubnetSelection, SubnetType
 from aws_cdk.aws_iam import PolicyStatement, Role, ServicePrincipal
 from constructs import Construct
 
 from infrastructure import resources, service
+from infrastructure.stack import removal
 from infrastructure.stack.logs import log_group
 from infrastructure.stack.network import Network
 from infrastructure.stages import Stage
@@ -43,10 +44,20 @@ OTHERWISE_SECONDS = 60
 INSPECTIONS_AT_ONCE = 10
 """Each with one connection to the database; the others wait in the queue."""
 
+AT_ONCE = {INSPECT: INSPECTIONS_AT_ONCE, RECONCILE: 3}
+"""A run of `reconcile` that reads large files lasts up to 15 minutes, and one begins every 5: no run has to wait for
+another. Runs at the same time share the work."""
+
 INSPECTION_MEGABYTES = 2048
 """A process that may take a gigabyte for one picture, beside its parent."""
 MEGABYTES = 1024
 """More buys a quicker cold start: with memory comes processor, and at 1,769 MB a whole one."""
+
+EVENT_WAITS = Duration.hours(6)
+"""The longest that Lambda keeps a storage event for which no function is free."""
+RUN_WAITS = Duration.minutes(5)
+"""The longest that a run of a schedule waits for a free function. It then ends among the dead letters: the next run
+does the same work, and a longer queue would only repeat it."""
 
 _TRIES_AGAIN = resources.STORAGE_EVENT_TRIES - 1
 
@@ -96,7 +107,7 @@ class Functions:
         for name, expression in service.schedules().items():
             one = self.by_name[name]
             target = aws_events_targets.LambdaFunction(
-                one.alias, dead_letter_queue=one.dead_letters, retry_attempts=2, max_event_age=Duration.minutes(15)
+                one.alias, dead_letter_queue=one.dead_letters, retry_attempts=2, max_event_age=RUN_WAITS
             )
             aws_events.Rule(
                 self._scope, f"{title(name)}Rule", schedule=aws_events.Schedule.expression(expression), targets=[target]
@@ -112,7 +123,8 @@ class Functions:
         if told:
             uses = PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[self._key.key_arn])
             role.add_to_policy(uses)  # for the queue, which CDK lets it into but for this
-            alias.configure_async_invoke(retry_attempts=_TRIES_AGAIN, max_event_age=Duration.hours(6))
+            waits = EVENT_WAITS if name == STORAGE else RUN_WAITS
+            alias.configure_async_invoke(retry_attempts=_TRIES_AGAIN, max_event_age=waits)
         return Deployed(name, function, role, alias, dead_letters)
 
     def _settings(self, name: str) -> dict[str, Any]:
@@ -130,22 +142,21 @@ class Functions:
             "security_groups": [self._network.functions],
             "environment": resources.FUNCTION_ENVIRONMENT
             | (resources.INSPECTION_ENVIRONMENT if name == INSPECT else {})
+            | {"STAGE": self._stage.name, "PROBLEM_TYPE_BASE": self._stage.problem_type_base}
             | service.checked(self._stage.settings),
             "environment_encryption": self._key,
             "log_group": group,
             "reserved_concurrent_executions": self._concurrency(name),
             "snap_start": aws_lambda.SnapStartConf.ON_PUBLISHED_VERSIONS if snap_start else None,
-            # A version that was live is what one goes back to.
-            "current_version_options": aws_lambda.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
+            # A version that was live is what one goes back to; one whose deployment failed never was.
+            "current_version_options": aws_lambda.VersionOptions(removal_policy=removal.KEPT),
         }
 
     def _concurrency(self, name: str) -> int | None:
-        """Two of what runs by the clock share their work, and storage events wait, so that requests need not."""
+        """Storage events wait, so that requests need not."""
         if self._stage.concurrency is None:
             return None
-        return {API: self._stage.concurrency, STORAGE: self._stage.concurrency // 4, INSPECT: INSPECTIONS_AT_ONCE}.get(
-            name, 2
-        )
+        return {API: self._stage.concurrency, STORAGE: self._stage.concurrency // 4, **AT_ONCE}.get(name, 2)
 
     def _role(self, name: str) -> Role:
         role = Role(

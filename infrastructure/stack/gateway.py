@@ -10,9 +10,12 @@ from infrastructure import resources
 from infrastructure.stack.api_body import api_body
 from infrastructure.stack.firewall import firewall
 from infrastructure.stack.functions import Functions
-from infrastructure.stack.logs import log_group
+from infrastructure.stack.logs import limit, log_group
 from infrastructure.stack.users import Users
 from infrastructure.stages import Stage
+
+TOO_MANY_REQUESTS = "TooManyRequests"
+"""The metric of answers 429."""
 
 _LOGGED = {
     "request_id": "$context.requestId",
@@ -32,7 +35,7 @@ _LOGGED = {
 class Gateway:
     def __init__(self, scope: Construct, stage: Stage, key: aws_kms.Key, functions: Functions, users: Users) -> None:
         self._scope, self._stage = scope, stage
-        body = api_body(functions.api.alias.function_arn, users.pool.user_pool_arn)
+        body = api_body(functions.api.alias.function_arn, users.pool.user_pool_arn, stage.problem_type_base)
         group = log_group(scope, "GatewayLog", f"/tagged-image-manager/{stage.name}/gateway", stage, key)
         self.api = aws_apigateway.SpecRestApi(
             scope,
@@ -44,17 +47,18 @@ class Gateway:
             deploy_options=aws_apigateway.StageOptions(
                 stage_name=resources.STAGE,
                 access_log_destination=aws_apigateway.LogGroupLogDestination(group),
-                access_log_format=AccessLogFormat.custom(json.dumps(_LOGGED)),
+                access_log_format=AccessLogFormat.custom(json.dumps(_LOGGED | _dimensions(stage))),
                 throttling_rate_limit=stage.requests_a_second,
                 throttling_burst_limit=stage.burst,
                 metrics_enabled=True,
                 logging_level=aws_apigateway.MethodLoggingLevel.ERROR,
             ),
         )
-        self.too_many_requests = _too_many_requests(scope, stage, group)
+        limit(scope, "Gateway", f"API-Gateway-Execution-Logs_{self.api.rest_api_id}/{resources.STAGE}", stage)
+        _count_too_many_requests(scope, stage, group)
         self._let_call(functions)
         if stage.firewall:
-            firewall(scope, self.api.deployment_stage)
+            firewall(scope, self.api.deployment_stage, stage.problem_type_base)
 
     def _let_call(self, functions: Functions) -> None:
         aws_lambda.CfnPermission(
@@ -67,15 +71,20 @@ class Gateway:
         )
 
 
-def _too_many_requests(scope: Construct, stage: Stage, log: aws_logs.LogGroup) -> aws_logs.MetricFilter:
-    """Counts the answers 429. API Gateway's own metric, 4XXError, does not tell them from other errors. The metric of a
-    log has no dimension for the stage, so its name says which it is."""
-    return aws_logs.MetricFilter(
+def _dimensions(stage: Stage) -> dict[str, str]:
+    """Returns the dimensions of all our metrics. A metric that is made from a log has them from fields of the line."""
+    return {"service": resources.FUNCTION_ENVIRONMENT["POWERTOOLS_SERVICE_NAME"], "stage": stage.name}
+
+
+def _count_too_many_requests(scope: Construct, stage: Stage, log: aws_logs.LogGroup) -> None:
+    """Counts the answers 429. API Gateway's own metric, 4XXError, does not tell them from other errors."""
+    aws_logs.MetricFilter(
         scope,
         "TooManyRequestsFilter",
         log_group=log,
         filter_pattern=aws_logs.FilterPattern.string_value("$.status", "=", "429"),
         metric_namespace=resources.FUNCTION_ENVIRONMENT["POWERTOOLS_METRICS_NAMESPACE"],
-        metric_name=f"TooManyRequests{stage.name.title()}",
+        metric_name=TOO_MANY_REQUESTS,
         metric_value="1",
+        dimensions={name: f"$.{name}" for name in _dimensions(stage)},
     )

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from aws_cdk import Duration, RemovalPolicy, aws_kms, aws_lambda, aws_lambda_event_sources, aws_secretsmanager, aws_sqs
+from aws_cdk import Duration, aws_kms, aws_lambda, aws_lambda_event_sources, aws_secretsmanager, aws_sqs
 from constructs import Construct
 
 from infrastructure import resources
+from infrastructure.stack import removal
 from infrastructure.stack.functions import INSPECT, INSPECTIONS_AT_ONCE, Functions
 from infrastructure.stages import Stage
 
@@ -27,7 +28,7 @@ class Inspections:
                 queue=inspect.dead_letters, max_receive_count=resources.INSPECTION_TRIES
             ),
         )
-        inspect.function.add_layers(_libraries(scope, layer))
+        inspect.function.add_layers(_libraries(scope, stage, layer))
         inspect.alias.add_event_source(
             aws_lambda_event_sources.SqsEventSource(self.queue, batch_size=1, max_concurrency=INSPECTIONS_AT_ONCE)
         )
@@ -36,7 +37,7 @@ class Inspections:
         functions.set(INSPECT, {"IDENTIFIER_KEY": secret.secret_value.unsafe_unwrap()})
 
 
-def _libraries(scope: Construct, layer: Path) -> aws_lambda.LayerVersion:
+def _libraries(scope: Construct, stage: Stage, layer: Path) -> aws_lambda.LayerVersion:
     return aws_lambda.LayerVersion(
         scope,
         "ImagingLibraries",
@@ -44,7 +45,7 @@ def _libraries(scope: Construct, layer: Path) -> aws_lambda.LayerVersion:
         compatible_runtimes=[aws_lambda.Runtime.PYTHON_3_13],
         compatible_architectures=[aws_lambda.Architecture.X86_64],
         description="What reads images and decodes their pixels",
-        removal_policy=RemovalPolicy.RETAIN,
+        removal_policy=removal.of_data(stage),
     )
 
 
@@ -56,5 +57,5 @@ def _identifier_key(scope: Construct, stage: Stage, key: aws_kms.Key) -> aws_sec
         description="Keys the hashes of DICOM identifiers",
         encryption_key=key,
         generate_secret_string=aws_secretsmanager.SecretStringGenerator(exclude_punctuation=True, password_length=48),
-        removal_policy=RemovalPolicy.RETAIN if stage.kept else RemovalPolicy.DESTROY,
+        removal_policy=removal.of_data(stage),
     )

@@ -15,7 +15,7 @@ class Network:
         self.vpc = aws_ec2.Vpc(
             scope,
             "Vpc",
-            max_azs=2,
+            **({"availability_zones": list(stage.zones)} if stage.zones else {"max_azs": 2}),
             nat_gateways=0,
             restrict_default_security_group=False,
             subnet_configuration=[

@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Aws, Duration, RemovalPolicy, Tags, aws_kms, aws_lambda, aws_s3
+from aws_cdk import Aws, Duration, Tags, aws_kms, aws_lambda, aws_s3
 from aws_cdk.aws_s3 import CfnBucket
 from constructs import Construct
 
 from infrastructure import resources
+from infrastructure.stack import removal
 from infrastructure.stages import Stage
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class ImageBucket:
     def __init__(self, scope: Construct, stage: Stage, key: aws_kms.Key) -> None:
         self._scope = scope
         # Known before there is a bucket, so that functions and bucket can name one another.
-        self.name = f"tagged-image-manager-{stage.name}-images-{Aws.ACCOUNT_ID}"
+        self.name = stage.bucket or f"tagged-image-manager-{stage.name}-images-{Aws.ACCOUNT_ID}"
         self.arn = f"arn:{Aws.PARTITION}:s3:::{self.name}"
         self.key = key
         self.bucket = aws_s3.Bucket(
@@ -41,7 +42,7 @@ class ImageBucket:
             server_access_logs_bucket=_storage_log(scope, stage),
             server_access_logs_prefix="images/",
             lifecycle_rules=[_lifecycle()],
-            removal_policy=RemovalPolicy.RETAIN if stage.kept else RemovalPolicy.DESTROY,
+            removal_policy=removal.of_data(stage),
         )
         (rule,) = resources.bucket_cors(list(stage.origins))
         self._bucket.cors_configuration = CfnBucket.CorsConfigurationProperty(
@@ -113,7 +114,7 @@ def _storage_log(scope: Construct, stage: Stage) -> aws_s3.Bucket:
                 abort_incomplete_multipart_upload_after=Duration.days(1),
             )
         ],
-        removal_policy=RemovalPolicy.RETAIN if stage.kept else RemovalPolicy.DESTROY,
+        removal_policy=removal.of_data(stage),
     )
     Tags.of(bucket).add("holds", "patient-data")
     return bucket

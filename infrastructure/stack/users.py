@@ -1,10 +1,11 @@
 """Who may call: the user pool, its groups and scopes, a client for browsers, and machine clients."""
 
-from aws_cdk import Aws, Duration, RemovalPolicy, aws_cognito
+from aws_cdk import Aws, Duration, aws_cognito
 from aws_cdk.aws_cognito import OAuthScope, ResourceServerScope
 from constructs import Construct
 
 from infrastructure import resources
+from infrastructure.stack import removal
 from infrastructure.stages import Stage
 
 
@@ -79,6 +80,6 @@ def _pool(scope: Construct, stage: Stage) -> aws_cognito.UserPool:
         password_policy=aws_cognito.PasswordPolicy(
             min_length=12, require_digits=True, require_lowercase=True, require_symbols=True, require_uppercase=True
         ),
-        deletion_protection=stage.kept,
-        removal_policy=RemovalPolicy.RETAIN if stage.kept else RemovalPolicy.DESTROY,
+        deletion_protection=stage.deletion_protection,
+        removal_policy=removal.of_data(stage),
     )

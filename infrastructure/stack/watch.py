@@ -1,22 +1,22 @@
 """What is watched. Each alarm says what a person should do when it comes."""
 
-from aws_cdk import Duration, aws_cloudwatch, aws_cloudwatch_actions, aws_kms, aws_sns, aws_sns_subscriptions
+from aws_cdk import Aws, Duration, aws_cloudwatch, aws_cloudwatch_actions, aws_kms, aws_sns, aws_sns_subscriptions
 from aws_cdk.aws_cloudwatch import Metric
-from aws_cdk.aws_iam import ServicePrincipal
+from aws_cdk.aws_iam import PolicyStatement, ServicePrincipal
 from constructs import Construct
 
+from infrastructure import service
 from infrastructure.resources import FUNCTION_ENVIRONMENT
-from infrastructure.stack import alerts
+from infrastructure.stack import alerts, database_alerts
 from infrastructure.stack.alerts import Alert
-from infrastructure.stack.database import BORROW_SECONDS, Database
-from infrastructure.stack.functions import FED_BY_A_QUEUE, STORAGE, Functions
-from infrastructure.stack.gateway import Gateway
+from infrastructure.stack.database import Database
+from infrastructure.stack.functions import FED_BY_A_QUEUE, RUN_WAITS, STORAGE, Functions
+from infrastructure.stack.gateway import TOO_MANY_REQUESTS, Gateway
 from infrastructure.stack.inspections import Inspections
 from infrastructure.stages import Stage
 
 _FIVE_MINUTES = Duration.minutes(5)
 _INSPECTION_WAIT = Duration.minutes(15)
-_BORROW_MICROSECONDS = BORROW_SECONDS * 1_000_000
 
 _WITHOUT_IT = {
     True: "Reconciliation finds what storage events left out all the same.",
@@ -46,7 +46,7 @@ class Watch:
             *self._of_requests(),
             *alerts.of_errors(functions),
             *alerts.of_schedules(functions),
-            *self._of_the_database(),
+            *database_alerts.of_the_database(stage, database),
             *self._of_what_waits(),
             *self._of_the_bucket(),
         ]
@@ -55,8 +55,15 @@ class Watch:
         self._dashboard(watched)
 
     def _topic(self, key: aws_kms.Key) -> aws_sns.Topic:
+        """Creates the topic of the alarms and lets them publish. A topic's own policy, here the one that refuses HTTP,
+        takes the place of the default policy, which lets in the whole account."""
         topic = aws_sns.Topic(self._scope, "Alarms", master_key=key, enforce_ssl=True)
-        key.grant_encrypt_decrypt(ServicePrincipal("cloudwatch.amazonaws.com"))
+        ours = {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
+        alarms = ServicePrincipal("cloudwatch.amazonaws.com", conditions=ours)
+        key.grant_encrypt_decrypt(alarms)
+        topic.add_to_resource_policy(
+            PolicyStatement(principals=[alarms], actions=["sns:Publish"], resources=[topic.topic_arn])
+        )
         if self._stage.alarm_email:
             topic.add_subscription(aws_sns_subscriptions.EmailSubscription(self._stage.alarm_email))
         return topic
@@ -90,48 +97,12 @@ class Watch:
             ),
             Alert(
                 "TooManyRequests",
-                self._gateway.too_many_requests.metric(period=_FIVE_MINUTES, statistic="Sum"),
+                self._ours(TOO_MANY_REQUESTS),
                 100,
                 1,
                 "The gateway or the firewall answers 429. In the gateway's log, `firewall` tells which of them. The"
                 " gateway's log has the address (`ip`) and, where the token was read, the `user` of each refused"
                 " request. If all clients together send too much, raise requests_a_second and burst of the stage.",
-            ),
-        ]
-
-    def _of_the_database(self) -> list[Alert]:
-        return [
-            Alert(
-                "Connections",
-                self._of_the_proxy("DatabaseConnections"),
-                0.8 * _connections(self._stage),
-                3,
-                "The proxy uses most of the connections that the database takes at this capacity: raise most_capacity,"
-                " or lower `concurrency` of the stage so that requests wait outside.",
-            ),
-            Alert(
-                "ConnectionsWaitLong",
-                self._of_the_proxy("DatabaseConnectionsBorrowLatency"),
-                _BORROW_MICROSECONDS / 2,
-                1,
-                "A request waited more than 5 s for a connection to the database; after 10 s it fails. Raise"
-                " most_capacity of the stage, or lower its `concurrency`.",
-            ),
-            Alert(
-                "DatabaseProcessor",
-                self._database.cluster.metric_cpu_utilization(period=_FIVE_MINUTES, statistic="Average"),
-                90,
-                3,
-                "The database uses nearly all of its processor time, and searches that take too long are refused as"
-                " `too-costly`. Look in Performance Insights for the statement that takes it, or raise most_capacity.",
-            ),
-            Alert(
-                "DatabaseBusy",
-                self._database.cluster.metric("ACUUtilization", period=_FIVE_MINUTES, statistic="Average"),
-                90,
-                3,
-                "Aurora is at the largest capacity that it may take: raise most_capacity, or look in Performance"
-                " Insights for the statement that takes it.",
             ),
         ]
 
@@ -231,23 +202,18 @@ class Watch:
             queue.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES, statistic="Maximum"),
             0,
             1,
-            f"{name} failed three times on each of these messages. The log says why; once that is mended, {again}",
+            f"{name} failed three times on each of these messages{_or_waited(name)}. The log says why; once that is"
+            f" mended, {again}",
         )
 
     def _ours(self, name: str, statistic: str = "Sum") -> Metric:
         return Metric(
             namespace=FUNCTION_ENVIRONMENT["POWERTOOLS_METRICS_NAMESPACE"],
             metric_name=name,
-            dimensions_map={"service": FUNCTION_ENVIRONMENT["POWERTOOLS_SERVICE_NAME"]},
-            period=_FIVE_MINUTES,
-            statistic=statistic,
-        )
-
-    def _of_the_proxy(self, name: str, statistic: str = "Maximum") -> Metric:
-        return Metric(
-            namespace="AWS/RDS",
-            metric_name=name,
-            dimensions_map={"ProxyName": self._database.proxy.db_proxy_name},
+            dimensions_map={
+                "service": FUNCTION_ENVIRONMENT["POWERTOOLS_SERVICE_NAME"],
+                "stage": self._stage.name,
+            },
             period=_FIVE_MINUTES,
             statistic=statistic,
         )
@@ -274,8 +240,11 @@ class Watch:
             "API function": [function.metric("ConcurrentExecutions", statistic="Maximum"), function.metric_throttles()],
             "Errors of functions": [each.function.metric_errors() for each in self._functions.all],
             "Database capacity": [cluster.metric_serverless_database_capacity(), cluster.metric_acu_utilization()],
-            "Database processor": [cluster.metric_cpu_utilization()],
-            "Connections": [self._of_the_proxy("DatabaseConnections"), self._of_the_proxy("ClientConnections")],
+            "Database processor": [database_alerts.of_the_writer(self._database, "CPUUtilization")],
+            "Connections": [
+                database_alerts.connections(self._database, name)
+                for name in ("DatabaseConnections", "ClientConnections")
+            ],
         } | {alert.name: [alert.metric] for alert in watched if alert.name not in _IN_OTHER_GRAPHS}
         widgets = [aws_cloudwatch.GraphWidget(title=title, left=lines, width=8) for title, lines in graphs.items()]
         aws_cloudwatch.Dashboard(
@@ -286,6 +255,7 @@ class Watch:
         )
 
 
-def _connections(stage: Stage) -> float:
-    """What Aurora takes at the largest capacity, about 90 a unit up to 2,000; the proxy may use nine tenths."""
-    return 0.9 * min(2000, 90 * stage.most_capacity)
+def _or_waited(name: str) -> str:
+    """What else ends as a dead letter: runs of a schedule that wait too long."""
+    scheduled = name in service.schedules()
+    return f", or no function was free for {RUN_WAITS.to_minutes()} minutes (throttled)" if scheduled else ""

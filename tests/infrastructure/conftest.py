@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from infrastructure.__main__ import PLACEHOLDERS
 from tests.conftest import ROOT
 from tests.infrastructure.template import Template
 
@@ -17,7 +19,7 @@ from tests.infrastructure.template import Template
 def synthesize(stage: str, package: Path, layer: Path, directory: Path, *options: str) -> Path:
     """Where the template and what belongs to it lie."""
     command = [sys.executable, "-m", "infrastructure", "synth", "--stage", stage]
-    command += ["--package", str(package), "--layer", str(layer)]
+    command += ["--package", str(package), "--layer", str(layer), "--addresses", str(PLACEHOLDERS)]
     done = subprocess.run(
         [*command, "--output", str(directory), *options], cwd=ROOT, check=False, capture_output=True, text=True
     )
@@ -38,13 +40,27 @@ def assembly(package: Path, layer: Path, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="session")
 def template_of(assembly: Callable[[str], Path]) -> Callable[[str], Template]:
-    def read(stage: str) -> Template:
-        content: dict[str, Any] = json.loads(
-            (assembly(stage) / f"tagged-image-manager-{stage}.template.json").read_text()
-        )
-        return Template(content)
+    return lambda stage: read(assembly(stage), stage)
 
-    return read
+
+def read(assembly: Path, stage: str) -> Template:
+    content: dict[str, Any] = json.loads((assembly / f"tagged-image-manager-{stage}.template.json").read_text())
+    return Template(content)
+
+
+@pytest.fixture(scope="session")
+def first_assembly(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the first deployment of prod, and with another layer than the others have."""
+    directory = tmp_path_factory.mktemp("first")
+    other_layer = directory / "imaging.zip"
+    with zipfile.ZipFile(other_layer, "w") as archive:
+        archive.writestr("python/another_library.py", "")
+    return synthesize("prod", package, other_layer, directory / "prod", "--no-check", "--first")
+
+
+@pytest.fixture(scope="session")
+def first_prod(first_assembly: Path) -> Template:
+    return read(first_assembly, "prod")
 
 
 @pytest.fixture(scope="session")

@@ -2,15 +2,23 @@
 
 import copy
 import json
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import boto3
+import psycopg2
 from botocore.config import Config
 
+from infrastructure.resources import MACHINE_SCOPES
+from local import emulator
 from local.emulator import ACCOUNT, REGION, Credentials
 from local.front.rules import SERVED
+from local.state import free_port, random_credentials
+from local.tokens import machine_token
 
 KEPT = (
     *("KMS", "SecretsManager", "S3", "DynamoDB", "SQS", "SNS", "Cognito", "Lambda", "IAM", "ApiGateway", "Logs"),
@@ -24,7 +32,7 @@ REFUSE_HTTP = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::Topi
 SERVICES = (*SERVED, "cloudformation", "lambda", "apigateway", "sts", "iam", "secretsmanager")
 """That are called here; what CloudFormation makes of others, it makes without a call."""
 
-OF_CDK = ("AWS679f", "AWSCDK", "DatabaseUsers", "Vpc")
+OF_CDK = ("AWS679f", "AWSCDK", "AwsLog", "DatabaseUsers", "Vpc")
 STACK = "tagged-image-manager-dev"
 ASSETS = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 PROXY = f"arn:aws:rds:{REGION}:{ACCOUNT}:db-proxy:prx-none"
@@ -51,7 +59,9 @@ DROPPED = {
 """What the emulator leaves out or takes whatever it says, and the claim about the template that stands for it."""
 
 
-def adapted(template: dict[str, Any], database_url: str) -> dict[str, Any]:
+def adapted(template: dict[str, Any], database: str) -> dict[str, Any]:
+    """Returns what the emulator takes of the template. Its functions use this database."""
+    database_url = database.replace("postgresql://", "postgresql+psycopg2://")
     resources = {name: one for name, one in copy.deepcopy(template["Resources"]).items() if _is_kept(name, one["Type"])}
     gone = set(template["Resources"]) - set(resources)
     for resource in resources.values():
@@ -97,11 +107,34 @@ def _without(gone: set[str], value: Any) -> Any:
     return [_without(gone, each) for each in value] if isinstance(value, list) else value
 
 
-class Cloud:
-    """The emulator's clients, and the stack that is deployed to it."""
+@contextmanager
+def running() -> Iterator[tuple[str, Credentials]]:
+    """An emulator with data of its own: where it listens, and what to sign calls with."""
+    with tempfile.TemporaryDirectory() as directory:
+        home, credentials = Path(directory), random_credentials()
+        process = emulator.start(home, free_port(None), home / "emulator.log", credentials, services=SERVICES)
+        try:
+            process.wait_until_ready()
+            yield process.url, credentials
+        finally:
+            process.stop()
 
-    def __init__(self, url: str, credentials: Credentials) -> None:
+
+def new_database(stack: dict[str, Any], name: str) -> str:
+    """Returns the address of an empty database in the PostgreSQL of the local stack."""
+    connection = psycopg2.connect(stack["database_url"])
+    connection.autocommit = True
+    connection.cursor().execute(f"CREATE DATABASE {name}")
+    connection.close()
+    return f"{stack['database_url'].rpartition('/')[0]}/{name}"
+
+
+class Cloud:
+    """The emulator's clients, and a stack that is deployed to it."""
+
+    def __init__(self, url: str, credentials: Credentials, stack: str = STACK) -> None:
         self.url = url
+        self.stack = stack
         self.outputs: dict[str, str] = {}
         self.environment = {
             "AWS_ENDPOINT_URL": url,
@@ -116,27 +149,78 @@ class Cloud:
         return (session or self._session).client(service, endpoint_url=self.url, config=config)
 
     def deploy(self, template: dict[str, Any], assets: Path) -> None:
-        s3, cloudformation = self.client("s3"), self.client("cloudformation")
-        s3.create_bucket(Bucket=ASSETS, CreateBucketConfiguration={"LocationConstraint": REGION})
+        self.create(template, assets)
+        self._finish("CREATE_COMPLETE")
+
+    def create(self, template: dict[str, Any], assets: Path) -> str:
+        """Returns the status that the stack ends in."""
+        self.client("cloudformation").create_stack(**self._upload(template, assets))
+        return self.settled()
+
+    def update(self, template: dict[str, Any], assets: Path) -> None:
+        self.client("cloudformation").update_stack(**self._upload(template, assets))
+        self.settled()
+        self._finish("UPDATE_COMPLETE")
+
+    def delete(self) -> str:
+        """Returns the status that the stack ends in."""
+        stack = self._described()["StackId"]  # a deleted one has no name any more
+        self.client("cloudformation").delete_stack(StackName=self.stack)
+        return self.settled(stack)
+
+    def _upload(self, template: dict[str, Any], assets: Path) -> dict[str, Any]:
+        s3 = self.client("s3")
+        if ASSETS not in [one["Name"] for one in s3.list_buckets()["Buckets"]]:
+            s3.create_bucket(Bucket=ASSETS, CreateBucketConfiguration={"LocationConstraint": REGION})
+        there = {one["Key"] for one in s3.list_objects_v2(Bucket=ASSETS).get("Contents", [])}
         for asset in assets.glob("asset.*.zip"):
-            s3.upload_file(str(asset), ASSETS, asset.name.removeprefix("asset."))
+            if (key := asset.name.removeprefix("asset.")) not in there:
+                s3.upload_file(str(asset), ASSETS, key)
         s3.put_object(Bucket=ASSETS, Key="template.json", Body=json.dumps(template).encode())
         place = f"{self.url}/{ASSETS}/template.json"
-        cloudformation.create_stack(StackName=STACK, TemplateURL=place, Capabilities=["CAPABILITY_IAM"])
-        stack = self._settled(cloudformation)
-        assert stack["StackStatus"] == "CREATE_COMPLETE", _failures(cloudformation)
-        self.outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+        return {"StackName": self.stack, "TemplateURL": place, "Capabilities": ["CAPABILITY_IAM"]}
 
-    def _settled(self, cloudformation: Any) -> dict[str, Any]:
+    def _finish(self, wanted: str) -> None:
+        described = self._described()
+        assert described["StackStatus"] == wanted, self._failures()
+        self.outputs = {one["OutputKey"]: one["OutputValue"] for one in described["Outputs"]}
+
+    def _described(self, stack: str | None = None) -> dict[str, Any]:
+        found: dict[str, Any] = self.client("cloudformation").describe_stacks(StackName=stack or self.stack)["Stacks"][
+            0
+        ]
+        return found
+
+    def settled(self, stack: str | None = None) -> str:
+        """Returns the status when nothing is in progress any more."""
         deadline = time.monotonic() + 60
         while True:
-            stack: dict[str, Any] = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
-            if not stack["StackStatus"].endswith("IN_PROGRESS") or time.monotonic() > deadline:
-                return stack
+            status = str(self._described(stack)["StackStatus"])
+            if not status.endswith("IN_PROGRESS") or time.monotonic() > deadline:
+                return status
 
     def physical(self, logical_id: str) -> str:
-        found = self.client("cloudformation").describe_stack_resource(StackName=STACK, LogicalResourceId=logical_id)
+        found = self.client("cloudformation").describe_stack_resource(
+            StackName=self.stack, LogicalResourceId=logical_id
+        )
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
+    @property
+    def api(self) -> str:
+        """Where the emulator has the API."""
+        api_id = self.outputs["ApiUrl"].removeprefix("https://").partition(".")[0]
+        return f"{self.url}/restapis/{api_id}/v1/_user_request_"
+
+    def machine(self, permission: str) -> dict[str, str]:
+        pool, client = self.outputs["UserPoolId"], self.outputs[f"Machine{permission.title()}ClientId"]
+        described = self.client("cognito-idp").describe_user_pool_client(UserPoolId=pool, ClientId=client)
+        return {"client_id": client, "client_secret": described["UserPoolClient"]["ClientSecret"]}
+
+    def token(self, scope: str) -> str:
+        """Of the machine client with the least permission that has this scope."""
+        machines = {name: self.machine(name) for name in MACHINE_SCOPES}
+        stack = {"token_url": f"{self.url}/oauth2/token", "machines": machines}
+        return machine_token(stack, [f"tagged-image-manager/{scope}"])
 
     def role_of(self, function: str) -> boto3.Session:
         """A session with the rights of a function's role, and no others."""
@@ -144,11 +228,10 @@ class Cloud:
         given = self.client("sts").assume_role(RoleArn=arn, RoleSessionName="the-test")["Credentials"]
         return boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], region_name=REGION)
 
-
-def _failures(cloudformation: Any) -> list[str]:
-    events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
-    return [
-        f"{one['LogicalResourceId']}: {one.get('ResourceStatusReason')}"
-        for one in events
-        if "FAILED" in one["ResourceStatus"]
-    ]
+    def _failures(self) -> list[str]:
+        events = self.client("cloudformation").describe_stack_events(StackName=self.stack)["StackEvents"]
+        return [
+            f"{one['LogicalResourceId']}: {one.get('ResourceStatusReason')}"
+            for one in events
+            if "FAILED" in one["ResourceStatus"]
+        ]

@@ -5,6 +5,23 @@ from typing import Any
 
 Resource = dict[str, Any]
 
+HOLDING_DATA = {
+    "AWS::S3::Bucket",
+    "AWS::DynamoDB::Table",
+    "AWS::RDS::DBCluster",
+    "AWS::KMS::Key",
+    "AWS::Cognito::UserPool",
+    "AWS::Cognito::UserPoolClient",
+    "AWS::Cognito::UserPoolDomain",
+    "AWS::Cognito::UserPoolResourceServer",
+    "AWS::Cognito::UserPoolGroup",
+    "AWS::SecretsManager::Secret",
+    "AWS::Logs::LogGroup",
+    "AWS::SQS::Queue",
+    "AWS::ApiGateway::RestApi",
+}
+"""What would be lost, or have another address, if CloudFormation replaced it."""
+
 
 class Template:
     def __init__(self, content: dict[str, Any]) -> None:

@@ -2,19 +2,22 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chalicelib import telemetry
 from infrastructure import alarm_table, resources
 from tests.conftest import ROOT
 from tests.infrastructure.template import Template
 
 OURS = resources.FUNCTION_ENVIRONMENT["POWERTOOLS_METRICS_NAMESPACE"]
 DOCUMENTED: dict[str, Any] = json.loads((Path(__file__).parent / "documented_metrics.json").read_text())
-"""Metrics and sets of dimensions of the AWS services that we use, as AWS documents them, by namespace and kind."""
+"""Metrics and sets of dimensions of the AWS services that we use, by namespace and kind. Each has the address of AWS's
+page, and where and when its text was read: AWS's own public copy of the page, of 2023 or before. A metric that is newer
+is added with its page."""
 
 Alarm = dict[str, Any]
 
@@ -55,6 +58,28 @@ def test_alarms_and_dashboard_watch_only_metrics_that_aws_documents(prod: Templa
     assert [metric for metric in of_aws if not is_documented(*metric)] == []
 
 
+def test_every_documented_metric_has_the_page_that_documents_it() -> None:
+    for kind, documented in DOCUMENTED.items():
+        assert documented["source"].startswith("https://docs.aws.amazon.com/"), kind
+        assert re.match(r"\d{4}-\d\d-\d\d, awsdocs/", documented["read"]), kind
+
+
+@pytest.mark.parametrize("name", ["DatabaseProcessor", "DatabaseBusy"])
+def test_the_database_is_watched_where_it_works_and_not_in_the_mean_with_idle_readers(
+    prod: Template, name: str
+) -> None:
+    dimensions = {one["Name"]: one["Value"] for one in by_name(prod)[name]["Dimensions"]}
+
+    assert dimensions["Role"] == "WRITER"
+
+
+def test_connections_of_the_proxy_are_added_up_over_its_machines(prod: Template) -> None:
+    """Each machine of a proxy reports its own, once a minute."""
+    alarm = by_name(prod)["Connections"]
+
+    assert (alarm["Statistic"], alarm["Period"], alarm["EvaluationPeriods"]) == ("Sum", 60, 15)
+
+
 def test_the_metrics_of_our_own_that_are_watched_are_counted(prod: Template) -> None:
     sources = "".join(path.read_text() for path in (ROOT / "chalicelib").rglob("*.py"))
     filters = [one["MetricTransformations"][0] for one in prod.of_type("AWS::Logs::MetricFilter").values()]
@@ -63,6 +88,36 @@ def test_the_metrics_of_our_own_that_are_watched_are_counted(prod: Template) -> 
 
     assert len(watched) >= 6
     assert [name for name in watched - of_logs if f'count("{name}"' not in sources] == []
+
+
+@pytest.mark.parametrize("stage", ["dev", "staging", "prod"])
+def test_our_metrics_are_watched_for_this_stage_alone(stage: str, template_of: Callable[[str], Template]) -> None:
+    template = template_of(stage)
+    ours = [alarm for alarm in by_name(template).values() if alarm["Namespace"] == OURS]
+
+    assert len(ours) >= 8
+    for alarm in ours:
+        dimensions = {one["Name"]: one["Value"] for one in alarm["Dimensions"]}
+        assert dimensions == {"service": "tagged-image-manager", "stage": stage}, alarm["AlarmName"]
+    assert {one["Environment"]["Variables"]["STAGE"] for one in template.functions().values()} == {stage}
+
+
+def test_a_metric_says_of_which_stage_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAGE", "staging")
+    telemetry.count("FilesUnverified")
+    monkeypatch.delenv("STAGE")
+    telemetry.count("FilesUnverified")
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["service"], line["stage"]) for line in lines] == [
+        ("tagged-image-manager", "staging"),
+        ("tagged-image-manager", "local"),
+    ]
+    for line in lines:
+        ((dimensions,),) = [one["Dimensions"] for one in line["_aws"]["CloudWatchMetrics"]]
+        assert set(dimensions) == {"service", "stage"}
 
 
 def test_every_function_that_nobody_waits_for_and_the_api_have_an_alarm_on_errors(prod: Template) -> None:
@@ -103,6 +158,12 @@ def test_answers_429_are_counted_in_the_log_of_the_gateway(prod: Template) -> No
     assert counted["FilterPattern"] == '{ $.status = "429" }'
     assert logged["status"] == "$context.status"
     assert counted["LogGroupName"]["Ref"] in destination
+    (made,) = counted["MetricTransformations"]
+    assert made["MetricName"] == by_name(prod)["TooManyRequests"]["MetricName"]
+    assert {one["Key"]: logged[one["Value"].removeprefix("$.")] for one in made["Dimensions"]} == {
+        "service": "tagged-image-manager",
+        "stage": "prod",
+    }
     assert "TooManyRequests" in by_name(prod)
 
 

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -21,9 +20,6 @@ from botocore.exceptions import ClientError
 
 from infrastructure import invoke_again as again
 from infrastructure import resources
-from local import emulator
-from local.state import free_port, random_credentials
-from local.tokens import machine_token
 from tests.conftest import ROOT, eventually
 from tests.guides.snippets import blocks, run_in, shows
 from tests.infrastructure import emulated, test_template
@@ -36,27 +32,15 @@ DATA = b"\xff\xd8\xff\xd9"
 
 @pytest.fixture(scope="module")
 def database(stack: dict[str, Any]) -> str:
-    connection = psycopg2.connect(stack["database_url"])
-    connection.autocommit = True
-    connection.cursor().execute("CREATE DATABASE emulated")
-    connection.close()
-    return f"{stack['database_url'].rpartition('/')[0]}/emulated"
+    return emulated.new_database(stack, "emulated")
 
 
 @pytest.fixture(scope="module")
 def cloud(dev: Template, assembly: Callable[[str], Path], database: str) -> Iterator[Cloud]:
-    with tempfile.TemporaryDirectory() as directory:
-        home, credentials = Path(directory), random_credentials()
-        log = home / "emulator.log"
-        running = emulator.start(home, free_port(None), log, credentials, services=emulated.SERVICES)
-        try:
-            running.wait_until_ready()
-            made = Cloud(running.url, credentials)
-            url = database.replace("postgresql://", "postgresql+psycopg2://")
-            made.deploy(emulated.adapted(dev.content, url), assembly("dev"))
-            yield made
-        finally:
-            running.stop()
+    with emulated.running() as (url, credentials):
+        made = Cloud(url, credentials)
+        made.deploy(emulated.adapted(dev.content, database), assembly("dev"))
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -67,23 +51,13 @@ def migrated(cloud: Cloud, dev: Template) -> None:
 
 @pytest.fixture(scope="module")
 def api(cloud: Cloud) -> str:
-    """Where the emulator has the API."""
-    api_id = cloud.outputs["ApiUrl"].removeprefix("https://").partition(".")[0]
-    return f"{cloud.url}/restapis/{api_id}/v1/_user_request_"
+    return cloud.api
 
 
 @pytest.fixture(scope="module")
 def token(cloud: Cloud) -> Callable[[str], str]:
     """Of the machine client with least permission, with this scope."""
-    machines = {name: machine_client(cloud, name) for name in resources.MACHINE_SCOPES}
-    stack = {"token_url": f"{cloud.url}/oauth2/token", "machines": machines}
-    return lambda scope: machine_token(stack, [f"tagged-image-manager/{scope}"])
-
-
-def machine_client(cloud: Cloud, permission: str) -> dict[str, str]:
-    pool, client = cloud.outputs["UserPoolId"], cloud.outputs[f"Machine{permission.title()}ClientId"]
-    described = cloud.client("cognito-idp").describe_user_pool_client(UserPoolId=pool, ClientId=client)
-    return {"client_id": client, "client_secret": described["UserPoolClient"]["ClientSecret"]}
+    return cloud.token
 
 
 @pytest.mark.parametrize("scope", resources.SCOPES)
@@ -91,7 +65,7 @@ def machine_client(cloud: Cloud, permission: str) -> dict[str, str]:
 def test_a_deployed_machine_client_gets_only_the_scopes_of_its_permission(
     cloud: Cloud, permission: str, scope: str
 ) -> None:
-    machine = machine_client(cloud, permission)
+    machine = cloud.machine(permission)
     form = {"grant_type": "client_credentials", "scope": f"tagged-image-manager/{scope}"}
 
     answer = httpx.post(f"{cloud.url}/oauth2/token", data=form, auth=(machine["client_id"], machine["client_secret"]))

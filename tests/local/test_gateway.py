@@ -177,6 +177,20 @@ def test_both_names_of_this_machine_are_answered(running_gateway: httpx.Client, 
     assert document["servers"] == [{"url": f"http://{host['Host']}/v1"}]
 
 
+@pytest.mark.parametrize("character", ["|", "{", "}"])
+def test_a_query_with_a_character_that_api_gateway_does_not_take_is_refused(
+    running_gateway: httpx.Client, character: str
+) -> None:
+    """httpx would encode it, so the request is written by hand."""
+    answer = _everything_said(
+        running_gateway, f"GET /v1/event?a={character} HTTP/1.1\r\nHost: HERE\r\nConnection: close\r\n\r\n".encode()
+    )
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"must be percent-encoded" in answer
+    assert running_gateway.get("v1/event", params={"a": character}).status_code == 200
+
+
 def test_a_request_of_http_1_0_without_a_host_is_refused(running_gateway: httpx.Client) -> None:
     with socket.create_connection((running_gateway.base_url.host, running_gateway.base_url.port)) as connection:
         connection.sendall(b"GET /docs HTTP/1.0\r\n\r\n")

@@ -1,0 +1,18 @@
+"""What becomes of what holds data, when the stack is deleted or its creation fails."""
+
+from aws_cdk import RemovalPolicy
+
+from infrastructure.stages import Stage
+
+KEPT = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+"""Kept, but not when the operation that created it is rolled back: it is empty then, and its name would be taken when
+the deployment is repeated (`RetainExceptOnCreate` of CloudFormation)."""
+
+
+def of_data(stage: Stage) -> RemovalPolicy:
+    return KEPT if stage.kept else RemovalPolicy.DESTROY
+
+
+def of_the_database(stage: Stage) -> RemovalPolicy:
+    """Leaves a snapshot rather than a cluster that costs. An unprotected one is of a first deployment, and empty."""
+    return RemovalPolicy.SNAPSHOT if stage.deletion_protection else RemovalPolicy.DESTROY

@@ -70,12 +70,13 @@ package: $(READY) ## make the zip for AWS Lambda, and say what is in it
 	@$(BIN)/python -m infrastructure.packaging
 
 synth: package $(WORKSHOP) ## make and check the CloudFormation template of STAGE (dev, staging, prod; FIRST=yes)
-	@$(BIN)/python -m infrastructure synth --stage $(STAGE) --output build/$(STAGE) $(if $(FIRST),--first)
+	@$(BIN)/python -m infrastructure synth --stage $(STAGE) --output build/$(STAGE) $(if $(filter yes,$(FIRST)),--first)
 
 check-account: synth ## name what would stop a deployment of STAGE to the account; read-only, needs credentials
 	@$(BIN)/python -m infrastructure.account --stage $(STAGE)
 
 deploy: synth $(DEPLOYER) ## bring STAGE to AWS; needs credentials, and a region that `cdk bootstrap` has seen
+	@$(BIN)/python -m infrastructure.protection --stage $(STAGE) $(if $(filter yes,$(FIRST)),--first)
 	@$(CDK) deploy --app build/$(STAGE) --all --require-approval never
 	@$(BIN)/python -m infrastructure.prune --stage $(STAGE)
 

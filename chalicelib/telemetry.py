@@ -41,7 +41,7 @@ def touch(*, images: Iterable[int] = (), tags: Iterable[int] = ()) -> None:
 
 def count(name: str, value: int = 1) -> None:
     """Writes a metric. Its dimensions are the service and the environment variable STAGE, so that the stages of one
-    account are told apart."""
+    account have separate metrics."""
     from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
     with single_metric(name=name, unit=MetricUnit.Count, value=value, namespace=NAMESPACE) as metric:

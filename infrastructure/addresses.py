@@ -23,11 +23,15 @@ REQUIRED = ("alarm_email", "origins", "callbacks", "problem_type_base")
 OPTIONAL = ("bucket", "zones")
 
 _NOWHERE = {
-    "alarm_email": re.compile(r"[@.]example\.(com|net|org)$|\.example$"),
-    "origins": re.compile(r"[/.](example\.(com|net|org)|[a-z0-9-]+\.example|localhost|127\.0\.0\.1)(:|$)"),
-    "callbacks": re.compile(r"[/.](example\.(com|net|org)|[a-z0-9-]+\.example)[:/]"),
+    "alarm_email": re.compile(r"[@.]example\.(com|net|org)$|\.example$", re.IGNORECASE),
+    "origins": re.compile(
+        r"[/.](example\.(com|net|org)|[a-z0-9-]+\.example|localhost|127\.0\.0\.1)(:|$)", re.IGNORECASE
+    ),
+    "callbacks": re.compile(r"[/.](example\.(com|net|org)|[a-z0-9-]+\.example)([:/?#]|$)", re.IGNORECASE),
+    "problem_type_base": re.compile(r"[/.]example\.(com|net|org)[:/]", re.IGNORECASE),
 }
-"""Names that are reserved for documentation (RFC 2606). A program on the user's own machine may be called back."""
+"""Names that are reserved for documentation (RFC 2606). A program on the user's own machine may be called back, and the
+base of problem types that was released is under `.example`."""
 
 
 class AddressesError(Exception):
@@ -89,3 +93,5 @@ def _check(name: str, value: Any, where: str, *, real: bool) -> None:
             raise AddressesError(f"{where} is {each!r}, but must be {words}.")
         if real and name in _NOWHERE and _NOWHERE[name].search(each):
             raise AddressesError(f"{where} is {each!r}, which leads nowhere: write a real address.")
+    if name == "zones" and (len(value), len(set(value))) != (2, 2):
+        raise AddressesError(f"{where} must name two different zones.")

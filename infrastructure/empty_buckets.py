@@ -3,12 +3,13 @@ bucket that holds objects, versions of objects or delete markers."""
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from infrastructure.stages import STAGES, Stage
 
@@ -21,24 +22,44 @@ class RefusedError(Exception):
     """The stage cannot be emptied; the message says why."""
 
 
-def buckets(stage: Stage) -> list[str]:
-    """Returns the names of the stack's buckets. Raises RefusedError."""
+class Place(NamedTuple):
+    """Where a stack is, and the names of its buckets."""
+
+    account: str
+    region: str
+    buckets: list[str]
+
+
+def find(session: boto3.Session, stage: Stage) -> Place:
+    """Raises RefusedError."""
     if stage.kept:
         raise RefusedError(f"{stage.name} keeps its images: `make destroy` does not delete it. See deployment.md.")
-    stack = f"tagged-image-manager-{stage.name}"
+    name = f"tagged-image-manager-{stage.name}"
+    client = session.client("cloudformation")
     try:
-        pages = boto3.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
+        (stack,) = client.describe_stacks(StackName=name)["Stacks"]
+        pages = client.get_paginator("list_stack_resources").paginate(StackName=name)
         resources = [one for page in pages for one in page["StackResourceSummaries"]]
     except ClientError as error:
-        raise RefusedError(f"The stack {stack} was not found: {error}") from None
-    left = [one for one in resources if one["ResourceStatus"] != "DELETE_COMPLETE"]
-    return [one["PhysicalResourceId"] for one in left if one["ResourceType"] == "AWS::S3::Bucket"]
+        raise RefusedError(f"The stack {name} was not found: {error}") from None
+    region, account = stack["StackId"].split(":")[3:5]
+    return Place(account, region, [bucket for one in resources if (bucket := bucket_of(one))])
 
 
-def stop_writing(bucket: str) -> None:
-    """Denies everyone to add objects, S3 with its access log included, so that the bucket stays empty until it is
-    deleted."""
-    s3 = boto3.client("s3")
+_NOT_OF_THE_STACK = ("DELETE_COMPLETE", "DELETE_SKIPPED", "CREATE_FAILED")
+"""A bucket that could not be created may bear the name of one that the stack does not own."""
+
+
+def bucket_of(resource: dict[str, Any]) -> str | None:
+    """Returns the name of the bucket, if the resource is one that the stack owns."""
+    if resource["ResourceType"] != "AWS::S3::Bucket" or resource["ResourceStatus"] in _NOT_OF_THE_STACK:
+        return None
+    return resource.get("PhysicalResourceId")
+
+
+def stop_writing(s3: Any, bucket: str) -> None:
+    """Denies everyone to add objects and delete markers, S3 with its access log included, so that the bucket stays
+    empty until it is deleted. Versions can still be deleted."""
     try:
         policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
     except ClientError as error:
@@ -50,17 +71,17 @@ def stop_writing(bucket: str) -> None:
             "Sid": _SID,
             "Effect": "Deny",
             "Principal": "*",
-            "Action": "s3:PutObject",
+            "Action": ["s3:PutObject", "s3:DeleteObject"],
             "Resource": f"arn:{s3.meta.partition}:s3:::{bucket}/*",
         }
     ]
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
 
 
-def empty(bucket: str) -> int:
+def empty(s3: Any, bucket: str) -> int:
     """Deletes every version of every object, every delete marker and every unfinished upload. Returns their number.
     Raises RefusedError if S3 does not delete one."""
-    s3, deleted = boto3.client("s3"), 0
+    deleted = 0
     for upload in list(_unfinished(s3, bucket)):
         s3.abort_multipart_upload(Bucket=bucket, **upload)
         deleted += 1
@@ -84,9 +105,9 @@ def _unfinished(s3: Any, bucket: str) -> Iterator[dict[str, str]]:
         yield from ({"Key": one["Key"], "UploadId": one["UploadId"]} for one in page.get("Uploads", []))
 
 
-def _is_there(bucket: str) -> bool:
+def _is_there(s3: Any, bucket: str) -> bool:
     try:
-        boto3.client("s3").head_bucket(Bucket=bucket)
+        s3.head_bucket(Bucket=bucket)
     except ClientError as error:
         if error.response["Error"]["Code"] in ("404", "NoSuchBucket"):
             return False
@@ -99,16 +120,21 @@ def main() -> int:
     parser.add_argument("--stage", choices=sorted(STAGES), required=True)
     stage = STAGES[parser.parse_args().stage]
     try:
-        found = [bucket for bucket in buckets(stage) if _is_there(bucket)]
-        print(f"This deletes {stage.name} permanently: database, users, and all of {', '.join(found) or 'no bucket'}.")
+        session = boto3.Session(region_name=os.environ.get("AWS_REGION"))  # which CDK reads, and boto3 does not
+        place, s3 = find(session, stage), session.client("s3")
+        found = [bucket for bucket in place.buckets if _is_there(s3, bucket)]
+        print(
+            f"This deletes {stage.name} in account {place.account}, {place.region}, permanently: database, users, and"
+            f" all of {', '.join(found) or 'no bucket'}."
+        )
         if input(f"Type {stage.name} to go on: ").strip() != stage.name:
             print("Nothing was deleted.", file=sys.stderr)
             return 1
         for bucket in found:
-            stop_writing(bucket)
-            print(f"{bucket}: {empty(bucket)} versions, delete markers and unfinished uploads deleted")
-    except RefusedError as refusal:
-        print(refusal, file=sys.stderr)
+            stop_writing(s3, bucket)
+            print(f"{bucket}: {empty(s3, bucket)} versions, delete markers and unfinished uploads deleted")
+    except (RefusedError, BotoCoreError, ClientError) as error:
+        print(error, file=sys.stderr)
         return 1
     return 0
 

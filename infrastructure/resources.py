@@ -178,5 +178,5 @@ LOCAL_GATEWAY_RESPONSES = {
 such a character with a 400 of its own, whose body is not documented."""
 
 ENCODED_IN_QUERIES = "|{}"
-"""Characters that API Gateway does not take in a query as they are
+"""Characters that API Gateway does not accept unencoded in a query
 (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html)."""

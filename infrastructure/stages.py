@@ -38,7 +38,7 @@ class Stage:
     bucket: str | None = None
     """The name of the image bucket. None: one that is made of stage and account."""
     zones: tuple[str, ...] = ()
-    """Two availability zones in which RDS Proxy is offered. None: the first two of the region."""
+    """Two availability zones in which RDS Proxy is offered. Empty: the first two of the region."""
     protected: bool = True
     """False for the first deployment of a stage that is kept, so that CloudFormation can delete what it has created
     when the deployment fails."""

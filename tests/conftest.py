@@ -37,6 +37,8 @@ os.environ |= {
     "POWERTOOLS_METRICS_NAMESPACE": "TaggedImageManager",
 }
 
+os.environ.pop("AWS_SESSION_TOKEN", None)
+
 Value = TypeVar("Value")
 
 

@@ -2,6 +2,7 @@
 own provider fetches them here."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,8 +67,9 @@ def _handler_of(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
 
 def without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the environment, of files and of the machine."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
+    kept = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED", "AWS_ENDPOINT_URL")
+    for name in [name for name in os.environ if name.startswith("AWS_") and not name.startswith(kept)]:
+        monkeypatch.delenv(name)
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
         monkeypatch.setenv(name, "/nonexistent")
     clients.forget()

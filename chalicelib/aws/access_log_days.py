@@ -16,14 +16,14 @@ SHARDS = 16
 Item = dict[str, Any]
 
 
-class Found(NamedTuple):
+class KeyPage(NamedTuple):
     """Items of one key, newest first, and whether the key has older ones."""
 
     items: list[Item]
     more: bool
 
 
-Ask = Callable[[Mapping[str, int]], Sequence[Found]]
+QueryKeys = Callable[[Mapping[str, int]], Sequence[KeyPage]]
 """Returns, for each key, as many of its newest items as are wanted of it."""
 
 
@@ -36,25 +36,25 @@ def keys(day: str) -> list[str]:
     return [day, *(f"{day}#{shard:02d}" for shard in range(SHARDS))]
 
 
-def newest(day: str, limit: int, ask: Ask) -> list[Item]:
-    """Return the newest items of a day. Ask each key first for somewhat more than its share, which nearly always is
+def newest(day: str, limit: int, query: QueryKeys) -> list[Item]:
+    """Return the newest items of a day. Query each key first for somewhat more than its share, which nearly always is
     enough; then those that may have more of the newest for as many as are wanted in all."""
     share = min(limit, 4 + limit // 8)
-    found = dict(zip(keys(day), ask(dict.fromkeys(keys(day), share)), strict=True))
+    found = dict(zip(keys(day), query(dict.fromkeys(keys(day), share)), strict=True))
     merged = _merged(found, limit)
     if short := {each: limit for each, part in found.items() if share < limit and _may_lack(part, merged, limit)}:
-        found |= zip(short, ask(short), strict=True)
+        found |= zip(short, query(short), strict=True)
         merged = _merged(found, limit)
     return merged
 
 
-def _merged(found: Mapping[str, Found], limit: int) -> list[Item]:
+def _merged(found: Mapping[str, KeyPage], limit: int) -> list[Item]:
     parts = [part.items for part in found.values()]
     return list(heapq.merge(*parts, key=_moment, reverse=True))[:limit]
 
 
-def _may_lack(part: Found, merged: Sequence[Item], limit: int) -> bool:
-    """Whether items that were not asked for may belong among the merged ones."""
+def _may_lack(part: KeyPage, merged: Sequence[Item], limit: int) -> bool:
+    """Whether items that were not queried may belong among the merged ones."""
     return part.more and (len(merged) < limit or _moment(part.items[-1]) > _moment(merged[-1]))
 
 

@@ -9,11 +9,6 @@ from chalicelib.aws.signing import Credentials
 from chalicelib.errors import Unavailable
 
 
-def session() -> Any:
-    """Return the SDK's session, whose credentials are loaded. Raise BotoCoreError when there are none to be had."""
-    return _session()
-
-
 @cache
 def _loaded() -> Any:
     import boto3
@@ -27,7 +22,8 @@ def _loaded() -> Any:
     return made
 
 
-_session = RateLimited(_loaded)
+session = RateLimited(_loaded)
+"""Returns the SDK's session, whose credentials are loaded. Raises BotoCoreError when there are none to be had."""
 
 
 def credentials() -> Credentials:
@@ -47,8 +43,10 @@ def credentials() -> Credentials:
 
 def _frozen() -> Credentials:
     source = session().get_credentials()
+    source.get_frozen_credentials()  # which refreshes them if it is time
+    ends = expires_at(source)  # read first: a refresh in between makes URLs end sooner, not announce too much
     frozen = source.get_frozen_credentials()
-    return Credentials(frozen.access_key, frozen.secret_key, frozen.token, expires_at(source))
+    return Credentials(frozen.access_key, frozen.secret_key, frozen.token, ends)
 
 
 _fetched = RateLimited(_frozen)
@@ -56,7 +54,7 @@ _fetched = RateLimited(_frozen)
 
 def forget() -> None:
     """The clients, and with them whose credentials they had."""
-    _session.forget()
+    session.forget()
     _fetched.forget()
     _loaded.cache_clear()
     s3.cache_clear()

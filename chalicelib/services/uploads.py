@@ -152,7 +152,8 @@ def _arrived(session: Session, image: Image, stored: Stored, status: Status, rej
     """Note that the file is there. What was known of an earlier file is not known of this one."""
     # S3 dates an object from parts by the beginning of its upload, which may be days before the file was whole:
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
-    at = table.now(session) if stored.in_parts else stored.stored_at
+    # The event may come after reconciliation has looked at the file, and then changes nothing.
+    at = (image.uploaded_at or table.now(session)) if stored.in_parts else stored.stored_at
     # S3 tells whole seconds, and the one shot is stored before it has a row.
     image.status, image.uploaded_at = status, max(at, image.created_at)
     image.rejection, image.has_preview, image.attributes = rejection, False, {}

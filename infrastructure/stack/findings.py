@@ -142,7 +142,9 @@ ACCEPTED = [
         " ".join(f"AwsSolutions-IAM5[Resource::{GROUPS_OF_AWS}:{name}:*]" for name in NAMES_BY_AWS),
         "The one log group: permissions name it with an asterisk at the end.",
     ),
-    Finding("Alarms", "Serverless-SNSRedrivePolicy", "Who does not read the mail would not read a queue either."),
+    Finding(
+        "Alarms", "Serverless-SNSRedrivePolicy", "Undelivered mail is not queued: alarms stay visible in CloudWatch."
+    ),
 ]
 
 

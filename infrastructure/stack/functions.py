@@ -56,8 +56,8 @@ MEGABYTES = 1024
 EVENT_WAITS = Duration.hours(6)
 """The longest that Lambda keeps a storage event for which no function is free."""
 RUN_WAITS = Duration.minutes(5)
-"""The longest that a run of a schedule waits for a free function. It then ends among the dead letters: the next run
-does the same work, and a longer queue would only repeat it."""
+"""The longest that Lambda keeps a run of a schedule, its retries included. It then ends among the dead letters: the
+next run does the same work, and a longer queue would only repeat it."""
 
 _TRIES_AGAIN = resources.STORAGE_EVENT_TRIES - 1
 

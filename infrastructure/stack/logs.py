@@ -10,7 +10,7 @@ from infrastructure.stack import removal
 from infrastructure.stages import Stage
 
 CALLS_MEGABYTES = 256
-"""Of the function of CDK's that makes calls of AWS while the stack is deployed. It is one for all calls."""
+"""Memory of CDK's function that calls AWS during a deployment. All calls share one function."""
 
 _RETENTION = {14: RetentionDays.TWO_WEEKS, 30: RetentionDays.ONE_MONTH, 365: RetentionDays.ONE_YEAR}
 

@@ -1,4 +1,4 @@
-"""What becomes of what holds data, when the stack is deleted or its creation fails."""
+"""Removal policies of resources that hold data."""
 
 from aws_cdk import RemovalPolicy
 
@@ -14,5 +14,6 @@ def of_data(stage: Stage) -> RemovalPolicy:
 
 
 def of_the_database(stage: Stage) -> RemovalPolicy:
-    """Leaves a snapshot rather than a cluster that costs. An unprotected one is of a first deployment, and empty."""
+    """Leaves a snapshot rather than a cluster that costs. A cluster without protection is of a first deployment, and
+    empty: `infrastructure.protection` refuses any other."""
     return RemovalPolicy.SNAPSHOT if stage.deletion_protection else RemovalPolicy.DESTROY

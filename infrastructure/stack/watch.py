@@ -202,8 +202,7 @@ class Watch:
             queue.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES, statistic="Maximum"),
             0,
             1,
-            f"{name} failed three times on each of these messages{_or_waited(name)}. The log says why; once that is"
-            f" mended, {again}",
+            f"{_failed(name)} The log says why; once that is mended, {again}",
         )
 
     def _ours(self, name: str, statistic: str = "Sum") -> Metric:
@@ -255,7 +254,10 @@ class Watch:
         )
 
 
-def _or_waited(name: str) -> str:
-    """What else ends as a dead letter: runs of a schedule that wait too long."""
-    scheduled = name in service.schedules()
-    return f", or no function was free for {RUN_WAITS.to_minutes()} minutes (throttled)" if scheduled else ""
+def _failed(name: str) -> str:
+    if name in service.schedules():
+        return (
+            f"Each of these messages is a run of {name} that failed three times, or was not done"
+            f" {RUN_WAITS.to_minutes()} minutes after it was due: it failed late, or no function was free (throttled)."
+        )
+    return f"{name} failed three times on each of these messages."

@@ -11,7 +11,10 @@ from tests.conftest import ROOT
 
 SOURCES = ("app.py", "chalicelib", "infrastructure")
 """What a template is made of."""
-_DECIDES = ("app.py", "infrastructure")
+_DECIDES = (
+    "app.py",
+    *(f"infrastructure/{name}" for name in ("stack", "stages.py", "resources.py", "service.py", "roles.py")),
+)
 """A commit that changes none of these leaves nearly everything in the template as it was."""
 
 
@@ -20,6 +23,11 @@ def commit() -> str | None:
     variable PREVIOUS names; None when the repository has no such commit."""
     if chosen := os.environ.get("PREVIOUS"):
         return chosen
+    if _git("rev-parse", "--show-toplevel") != str(ROOT):
+        return None
+    assert _git("rev-parse", "--is-shallow-repository") == "false", (
+        "Clone without --depth: an update needs the history."
+    )
     if _git("status", "--porcelain", "--", *_DECIDES):
         return _git("rev-parse", "HEAD")
     newest = _git("rev-list", "-1", "HEAD", "--", *_DECIDES)

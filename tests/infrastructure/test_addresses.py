@@ -72,12 +72,17 @@ def test_what_is_missing_is_named_with_a_line_to_write(file: Path, name: str) ->
         ("alarm_email", '"someone@mail.example.com"'),
         ("alarm_email", '"someone"'),
         ("origins", '["https://images.example.org"]'),
+        ("origins", '["https://images.EXAMPLE.org"]'),
         ("origins", '["http://localhost:5173"]'),
         ("origins", '["https://images.hospital.test/"]'),
         ("origins", '"https://images.hospital.test"'),
         ("callbacks", '["https://images.example.org/"]'),
+        ("callbacks", '["https://images.example.org"]'),
         ("callbacks", '["http://images.hospital.test/"]'),
         ("problem_type_base", '"https://images.hospital.test/errors"'),
+        ("problem_type_base", '"https://images.example.org/errors#"'),
+        ("zones", '["eu-central-1a"]'),
+        ("zones", '["eu-central-1a", "eu-central-1a"]'),
         ("bucket", '"Images_of_ours"'),
         ("orgins", '["https://images.hospital.test"]'),
     ],
@@ -105,14 +110,16 @@ def test_the_released_base_of_problem_types_may_be_kept(file: Path) -> None:
     assert addresses.of(PROD, file).problem_type_base == released
 
 
-def test_the_example_in_the_message_is_itself_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", addresses.REQUIRED)
+def test_each_line_of_the_message_is_an_example_that_is_itself_refused(file: Path, name: str) -> None:
+    without = [line for line in REAL.splitlines() if not line.startswith(name)]
+    file.write_text("\n".join(without))
     with pytest.raises(AddressesError) as raised:
-        addresses.of(PROD, tmp_path / "none.toml")
-    copied = tmp_path / "stages.toml"
-    copied.write_text(str(raised.value).partition("\n")[2])
+        addresses.of(PROD, file)
+    file.write_text("\n".join([*without, str(raised.value).splitlines()[-1]]))
 
-    with pytest.raises(AddressesError, match="leads nowhere"):
-        addresses.of(PROD, copied)
+    with pytest.raises(AddressesError, match=f"{name} .* leads nowhere"):
+        addresses.of(PROD, file)
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -17,6 +17,7 @@ import psycopg2
 import pytest
 from botocore.exceptions import ClientError
 
+from infrastructure.empty_buckets import bucket_of
 from local.emulator import Credentials
 from tests.conftest import ROOT
 from tests.infrastructure import emulated, previous
@@ -157,18 +158,19 @@ def test_a_first_deployment_of_prod_that_fails_is_undone_and_can_be_repeated(
 
     status = cloud.create(broken, first_assembly)
     assert (status, names_in(cloud)) == ("ROLLBACK_COMPLETE", before)
-    cloud.delete()  # as CDK does before it creates the stack again
+    assert cloud.delete() == "DELETE_COMPLETE"  # as CDK does before it creates the stack again
 
     cloud.deploy(template, first_assembly)
     assert names_in(cloud) > before
 
 
 def names_in(cloud: Cloud) -> set[str]:
-    """Returns the names of buckets, tables and pools; those that the tests upload templates to are not counted."""
+    """Returns the names of buckets, tables, log groups and pools, without the bucket that templates are uploaded to."""
     buckets = [one["Name"] for one in cloud.client("s3").list_buckets()["Buckets"] if one["Name"] != emulated.ASSETS]
     tables = cloud.client("dynamodb").list_tables()["TableNames"]
     pools = cloud.client("cognito-idp").list_user_pools(MaxResults=60)["UserPools"]
-    return {*buckets, *tables, *(pool["Name"] + pool["Id"] for pool in pools)}
+    groups = [one["logGroupName"] for one in cloud.client("logs").describe_log_groups()["logGroups"]]
+    return {*buckets, *tables, *groups, *(pool["Name"] + pool["Id"] for pool in pools)}
 
 
 def test_a_stage_is_emptied_of_every_version_delete_marker_and_unfinished_upload(staging: Cloud) -> None:
@@ -187,7 +189,7 @@ def test_a_stage_is_emptied_of_every_version_delete_marker_and_unfinished_upload
         s3.delete_bucket(Bucket=bucket)
 
 
-def test_nobody_writes_into_a_bucket_that_is_emptied(staging: Cloud) -> None:
+def test_writes_are_denied_in_a_bucket_that_is_emptied(staging: Cloud) -> None:
     """S3 delivers its access log hours later. What the policy said before stays, and a second run adds nothing."""
     for _ in range(2):
         assert empty_buckets(staging, "staging", typed="staging").returncode == 0
@@ -196,11 +198,12 @@ def test_nobody_writes_into_a_bucket_that_is_emptied(staging: Cloud) -> None:
         policy = json.loads(staging.client("s3").get_bucket_policy(Bucket=bucket)["Policy"])
         tls, denied = policy["Statement"]
         assert tls == TLS_ONLY
-        assert (denied["Effect"], denied["Principal"], denied["Action"]) == ("Deny", "*", "s3:PutObject")
+        assert (denied["Effect"], denied["Principal"]) == ("Deny", "*")
+        assert denied["Action"] == ["s3:PutObject", "s3:DeleteObject"]
         assert denied["Resource"] == f"arn:aws:s3:::{bucket}/*"
 
 
-def test_a_bucket_that_was_deleted_by_hand_is_passed_over(staging: Cloud) -> None:
+def test_a_bucket_that_was_deleted_by_hand_is_skipped(staging: Cloud) -> None:
     staging.client("s3").delete_bucket(Bucket=BUCKETS[0])
 
     done = empty_buckets(staging, "staging", typed="staging")
@@ -223,6 +226,36 @@ def test_a_stage_that_is_kept_is_not_emptied(aws: tuple[str, Credentials]) -> No
 
     assert done.returncode == 1
     assert "prod keeps its images" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("stage", "first", "refusal"),
+    [
+        ("staging", True, "FIRST=yes is for a stage that does not exist"),
+        ("staging", False, ""),
+        ("dev", True, ""),
+        ("prod", True, ""),
+        ("prod", False, "prod was never deployed. Deploy it with FIRST=yes"),
+    ],
+)
+def test_protection_is_left_out_of_a_first_deployment_alone(
+    staging: Cloud, stage: str, first: bool, refusal: str
+) -> None:
+    command = [sys.executable, "-m", "infrastructure.protection", "--stage", stage, *(["--first"] if first else [])]
+
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | staging.environment, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, refusal in done.stderr) == (1 if refusal else 0, True), done.stderr
+
+
+def test_a_bucket_that_the_stack_could_not_create_is_left_alone() -> None:
+    failed = {"ResourceType": "AWS::S3::Bucket", "ResourceStatus": "CREATE_FAILED", "PhysicalResourceId": "another-s"}
+
+    assert bucket_of(failed) is None
+    assert bucket_of({"ResourceType": "AWS::S3::Bucket", "ResourceStatus": "CREATE_IN_PROGRESS"}) is None
+    assert bucket_of(failed | {"ResourceStatus": "CREATE_COMPLETE"}) == "another-s"
 
 
 BUCKETS = ("staging-images", "staging-log")

@@ -173,7 +173,7 @@ def _by_moment(entry: Entry) -> tuple[int, str]:
     return (int(entry.timestamp) - NOON) // 2, entry.request_id
 
 
-def test_a_cursor_that_was_given_before_days_were_spread_goes_on(table: Any) -> None:
+def test_a_cursor_issued_before_days_were_sharded_is_still_valid(table: Any) -> None:
     for number in range(6):
         under_the_day_itself(table, an_entry(number))
     cursor = access_log.Position(f"{(NOON + 3) * 1000:014d}#request-003", "request-003", 0)

@@ -26,7 +26,8 @@ Call = Callable[..., dict[str, Any]]
 def event(method: str, resource: str, base: str = "/v1", query: Any = None, **parameters: str) -> dict[str, Any]:
     """As for a request below `base`; the parameters as they stand in the path."""
     made, path = copy.deepcopy(EVENT), resource.format(**parameters)
-    made |= {"resource": resource, "path": path, "httpMethod": method, "pathParameters": parameters or None}
+    sent = path if base == "/v1" else base + path  # which holds the base path of a custom domain, but not the stage
+    made |= {"resource": resource, "path": sent, "httpMethod": method, "pathParameters": parameters or None}
     made |= {"multiValueQueryStringParameters": query}
     made["requestContext"] |= {"resourcePath": resource, "httpMethod": method, "path": base + path}
     return made

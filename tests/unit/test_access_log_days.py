@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.aws import access_log_days as days
-from chalicelib.aws.access_log_days import Found, Item
+from chalicelib.aws.access_log_days import KeyPage, Item
 
 DAY = "2026-11-27"
 
@@ -26,11 +26,11 @@ def test_the_newest_of_all_keys_are_found_in_two_rounds_at_most(
         stored[days.keys(DAY)[number]].insert(0, {"moment": f"{moment:05}"})
     rounds: list[Mapping[str, int]] = []
 
-    def ask(wanted: Mapping[str, int]) -> Sequence[Found]:
+    def ask(wanted: Mapping[str, int]) -> Sequence[KeyPage]:
         rounds.append(wanted)
         unseen = {key: len(stored[key]) - count for key, count in wanted.items()}
         more = {key: left > 0 or (left == 0 and is_one_more_than_asked_for_noticed) for key, left in unseen.items()}
-        return [Found(stored[key][:count], more[key]) for key, count in wanted.items()]
+        return [KeyPage(stored[key][:count], more[key]) for key, count in wanted.items()]
 
     newest = days.newest(DAY, limit, ask)
 

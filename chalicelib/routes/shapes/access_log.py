@@ -67,7 +67,7 @@ class AccessLogQuery(Query):
         return None
 
     def period(self) -> Period:
-        """Without a key or a start, the last 30 days: each day is a query."""
+        """Returns the last 30 days without a key or a start, since each day takes 17 queries or more."""
         wanted = kept(self.start_timestamp, self.end_timestamp)
         if self.by() is None and self.start_timestamp is None:
             return Period(max(wanted.start, wanted.end - 30 * 24 * 3600), wanted.end)
@@ -104,7 +104,8 @@ class AccessRecord(Answer):
     path: Annotated[
         str,
         says(
-            "The path as it was sent; in place of anything but an id stands its name, as `{name}` for that of a tag.",
+            "The path, with ids decoded and without a slash at the end; any other value is replaced by its name, as"
+            " `{name}` for that of a tag.",
             "/v1/images/246471733248007",
         ),
     ]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.aws import access_log_days as days
-from chalicelib.aws.access_log_days import KeyPage, Item
+from chalicelib.aws.access_log_days import Item, KeyPage
 
 DAY = "2026-11-27"
 

@@ -32,7 +32,7 @@ from chalicelib.database.engine import chunk_transaction, transaction
 from chalicelib.events import housekeeping, indexing, purge, reconciliation
 
 DATABASE = ROOT / "chalicelib" / "database"
-CALLERS = [*sorted((ROOT / "chalicelib" / "events").glob("*.py"))]
+CALLERS = [path for path in sorted((ROOT / "chalicelib" / "events").glob("*.py")) if path.name != "migration.py"]
 CALLERS += [ROOT / "chalicelib" / "services" / name for name in ("purging.py", "inventory.py")]
 """What runs by the clock, and the services that nothing else uses."""
 

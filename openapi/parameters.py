@@ -65,11 +65,9 @@ def _parameter(name: str, place: str, schema: Schema, *, required: bool = False)
     made: dict[str, Any] = {"name": name, "in": place, "description": _with_pipes(description, schema)}
     if required:
         made["required"] = True
-    match schema["type"], place:
-        case "array", "query":
-            made |= {"style": "pipeDelimited", "explode": False}
-        case "object", "query":
-            made |= {"style": "form", "explode": True}
+    if place == "query" and schema["type"] in ("array", "object"):
+        # An array is not pipeDelimited: clients made from that send the pipe as it is, which API Gateway refuses.
+        made |= {"style": "form", "explode": True}
     return {**made, "schema": content, "example": example}
 
 

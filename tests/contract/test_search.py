@@ -54,10 +54,11 @@ def test_lists_are_pipe_delimited_or_repeated(editor: Client, unique: str) -> No
     assert [image["id"] for image in raw.json()["results"]] == [all_three]
 
 
-def test_an_unescaped_pipe_delimits_too(editor: Client, unique: str) -> None:
+@pytest.mark.parametrize("names", ["exact_tags={0}a%7C{0}b", "exact_tags={0}a&exact_tags={0}b"])
+def test_names_are_separated_by_an_encoded_pipe_or_given_one_by_one(editor: Client, unique: str, names: str) -> None:
     image_id = an_image(editor, f"{unique}a", f"{unique}b")
 
-    response = editor.get(f"/search/images?exact_tags={unique}a|{unique}b")
+    response = editor.get(f"/search/images?{names.format(unique)}")
 
     assert [image["id"] for image in response.json()["results"]] == [image_id]
 

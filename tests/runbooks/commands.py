@@ -95,7 +95,7 @@ def complaint(command: Command) -> str | None:
     if unknown := [option for option in options if option not in arguments.keys() | everywhere]:
         return f"There is no option {', '.join(unknown)}."
     needed = [option for option, one in arguments.items() if one.required and one.name != "outfile"]  # it has no dashes
-    missing = [option for option in needed if option not in options]
+    missing = [option for option in needed if {option, option.replace("--", "--no-", 1)}.isdisjoint(options)]
     return f"{', '.join(missing)} is missing." if missing and command.is_whole else None
 
 

@@ -15,7 +15,7 @@ const client = createClient<paths>({
   baseUrl: API_URL,
   headers: { Authorization: `Bearer ${TOKEN}` },
   querySerializer: {
-    array: { style: "pipeDelimited", explode: false },
+    array: { style: "form", explode: true },
     object: { style: "form", explode: true },
   },
 })

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from filelock import FileLock
 
 from infrastructure import packaging
 from tests import privacy
@@ -76,16 +77,38 @@ class LambdaContext:
     invoked_function_arn: str = "arn:aws:lambda:eu-central-1:000000000000:function:tagged-image-manager"
 
 
+Once = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture(scope="session")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Returns a function that makes a file or directory of this name, once for all processes that run these tests: the
+    first makes it, the others wait."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    shared.mkdir(exist_ok=True)
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        place, done = shared / name, shared / f"{name}.done"
+        with FileLock(shared / f"{name}.lock"):
+            if not done.exists():
+                make(place)
+                done.touch()
+        return place
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def package(once: Once) -> Path:
     """The zip for the machine that runs the tests; if that is x86_64 with Python 3.13, to the byte what Lambda gets."""
-    return packaging.build(packaging.Target.here(), tmp_path_factory.mktemp("package") / "function.zip")
+    return once("function.zip", lambda place: packaging.build(packaging.Target.here(), place))
 
 
 @pytest.fixture(scope="session")
-def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def layer(once: Once) -> Path:
     """The zip with the imaging libraries, for the machine that runs the tests."""
-    return packaging.build_layer(packaging.Target.here(), tmp_path_factory.mktemp("layer") / "imaging.zip")
+    return once("imaging.zip", lambda place: packaging.build_layer(packaging.Target.here(), place))
 
 
 @pytest.fixture(scope="session")

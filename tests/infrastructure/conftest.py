@@ -5,14 +5,13 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infrastructure.__main__ import PLACEHOLDERS
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Once
 from tests.infrastructure.template import Template
 
 
@@ -28,14 +27,9 @@ def synthesize(stage: str, package: Path, layer: Path, directory: Path, *options
 
 
 @pytest.fixture(scope="session")
-def assembly(package: Path, layer: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def assembly(package: Path, layer: Path, once: Once) -> Callable[[str], Path]:
     """Of a stage."""
-
-    @cache
-    def made(stage: str) -> Path:
-        return synthesize(stage, package, layer, tmp_path_factory.mktemp("assembly") / stage, "--no-check")
-
-    return made
+    return lambda stage: once(f"assembly-{stage}", lambda place: synthesize(stage, package, layer, place, "--no-check"))
 
 
 @pytest.fixture(scope="session")
@@ -49,13 +43,15 @@ def read(assembly: Path, stage: str) -> Template:
 
 
 @pytest.fixture(scope="session")
-def first_assembly(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def first_assembly(package: Path, once: Once) -> Path:
     """Of the first deployment of prod, and with another layer than the others have."""
-    directory = tmp_path_factory.mktemp("first")
-    other_layer = directory / "imaging.zip"
-    with zipfile.ZipFile(other_layer, "w") as archive:
+    layer = once("another-layer.zip", _another_layer)
+    return once("assembly-first", lambda place: synthesize("prod", package, layer, place, "--no-check", "--first"))
+
+
+def _another_layer(place: Path) -> None:
+    with zipfile.ZipFile(place, "w") as archive:
         archive.writestr("python/another_library.py", "")
-    return synthesize("prod", package, other_layer, directory / "prod", "--no-check", "--first")
 
 
 @pytest.fixture(scope="session")

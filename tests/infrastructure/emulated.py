@@ -29,7 +29,7 @@ KEPT = (
 REFUSE_HTTP = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")
 """HTTP is what the emulator is spoken to here."""
 
-SERVICES = (*SERVED, "cloudformation", "lambda", "apigateway", "sts", "iam", "secretsmanager")
+SERVICES = (*SERVED, "cloudformation", "lambda", "apigateway", "sts", "iam", "secretsmanager", "logs")
 """That are called here; what CloudFormation makes of others, it makes without a call."""
 
 OF_CDK = ("AWS679f", "AWSCDK", "AwsLog", "DatabaseUsers", "Vpc")

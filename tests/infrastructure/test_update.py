@@ -9,15 +9,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import boto3
 import httpx
 import psycopg2
 import pytest
 from botocore.exceptions import ClientError
 
+from infrastructure import protection
 from infrastructure.empty_buckets import bucket_of
+from infrastructure.stages import DEV, PROD, Stage
 from local.emulator import Credentials
 from tests.conftest import ROOT
 from tests.infrastructure import emulated, previous
@@ -229,25 +233,24 @@ def test_a_stage_that_is_kept_is_not_emptied(aws: tuple[str, Credentials]) -> No
 
 
 @pytest.mark.parametrize(
-    ("stage", "first", "refusal"),
+    ("stage", "first", "words"),
     [
-        ("staging", True, "FIRST=yes is for a stage that does not exist"),
-        ("staging", False, ""),
-        ("dev", True, ""),
-        ("prod", True, ""),
-        ("prod", False, "prod was never deployed. Deploy it with FIRST=yes"),
+        (replace(PROD, name="staging"), True, "FIRST=yes is for a stage that does not exist"),
+        (replace(PROD, name="staging"), False, None),
+        (replace(PROD, name="never-deployed"), True, None),
+        (replace(PROD, name="never-deployed"), False, "was never deployed. Deploy it with FIRST=yes"),
+        (replace(DEV, name="never-deployed"), False, None),
     ],
 )
 def test_protection_is_left_out_of_a_first_deployment_alone(
-    staging: Cloud, stage: str, first: bool, refusal: str
+    staging: Cloud, monkeypatch: pytest.MonkeyPatch, stage: Stage, first: bool, words: str | None
 ) -> None:
-    command = [sys.executable, "-m", "infrastructure.protection", "--stage", stage, *(["--first"] if first else [])]
+    for name, value in staging.environment.items():
+        monkeypatch.setenv(name, value)
 
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | staging.environment, capture_output=True, text=True, check=False
-    )
+    refused = protection.refusal(boto3.Session(), stage, first=first)
 
-    assert (done.returncode, refusal in done.stderr) == (1 if refusal else 0, True), done.stderr
+    assert (refused is None) if words is None else (words in str(refused))
 
 
 def test_a_bucket_that_the_stack_could_not_create_is_left_alone() -> None:

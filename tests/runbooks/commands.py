@@ -38,37 +38,37 @@ def _found(code: str) -> Iterator[tuple[int, tuple[str, ...]]]:
     for begin in _BEGIN.finditer(code):
         end = begin.end()
         while end < len(code) and code[end] not in _ENDS:
-            end = _behind(code, end)
+            end = end_of_token(code, end)
         plain = _without_substitutions(code[begin.end() : end].replace("\\\n", " "))
         yield code.count("\n", 0, begin.start()), tuple(shlex.split(plain))
 
 
-def _behind(text: str, at: int) -> int:
-    """Return the place behind a quotation, a substitution, or else a single character."""
+def end_of_token(text: str, at: int) -> int:
+    """Return where a quotation, a substitution, or else a single character ends."""
     if text[at] == "'":
         return text.index("'", at + 1) + 1
     if text.startswith(("$(", "<("), at):
         at += 2
         while text[at] != ")":
-            at = _behind(text, at)
+            at = end_of_token(text, at)
         return at + 1
     if text[at] == '"':
         at += 1
         while text[at] != '"':
-            at = _behind(text, at) if text.startswith("$(", at) else at + (2 if text[at] == "\\" else 1)
+            at = end_of_token(text, at) if text.startswith("$(", at) else at + (2 if text[at] == "\\" else 1)
         return at + 1
     return at + (2 if text[at] == "\\" else 1)
 
 
 def end_of_word(text: str, start: int) -> int:
     while not text[start].isspace():
-        start = _behind(text, start)
+        start = end_of_token(text, start)
     return start
 
 
 def _without_substitutions(text: str) -> str:
     while (start := text.find("$(")) >= 0:
-        text = text[:start] + "SUBSTITUTED" + text[_behind(text, start) :]
+        text = text[:start] + "SUBSTITUTED" + text[end_of_token(text, start) :]
     return text
 
 
@@ -95,8 +95,9 @@ def complaint(command: Command) -> str | None:
     if unknown := [option for option in options if option not in arguments.keys() | everywhere]:
         return f"There is no option {', '.join(unknown)}."
     needed = [option for option, one in arguments.items() if one.required and one.name != "outfile"]  # it has no dashes
-    missing = [option for option in needed if option not in options]
-    return f"{', '.join(missing)} is missing." if missing and command.is_whole else None
+    missing = [option for option in needed if not {option, option.replace("--", "--no-", 1)} & {*options}]
+    may_lack = not command.is_whole or "--cli-input-json" in options
+    return f"{', '.join(missing)} is missing." if missing and not may_lack else None
 
 
 def _subcommands(command: Any) -> Any:

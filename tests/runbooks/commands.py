@@ -96,8 +96,7 @@ def complaint(command: Command) -> str | None:
         return f"There is no option {', '.join(unknown)}."
     needed = [option for option, one in arguments.items() if one.required and one.name != "outfile"]  # it has no dashes
     missing = [option for option in needed if not {option, option.replace("--", "--no-", 1)} & {*options}]
-    may_lack = not command.is_whole or "--cli-input-json" in options
-    return f"{', '.join(missing)} is missing." if missing and not may_lack else None
+    return f"{', '.join(missing)} is missing." if missing and command.is_whole else None
 
 
 def _subcommands(command: Any) -> Any:

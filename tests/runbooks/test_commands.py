@@ -34,7 +34,6 @@ def test_the_pages_with_commands_are_found() -> None:
         ("rds wait db-cluster-available --db-cluster-identifier c", None),
         ("lambda update-event-source-mapping --uuid u --no-enabled", None),
         ("cloudformation update-termination-protection --stack-name s --no-enable-termination-protection", None),
-        ("rds-data execute-statement --cli-input-json file:///dev/stdin --database d", None),
         ("cloud watch", "There is no command cloud."),
         ("s3api head-objects --bucket b", "There is no command head-objects."),
         ("s3api head-object --bucket b --keys k", "There is no option --keys."),

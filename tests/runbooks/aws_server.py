@@ -19,9 +19,9 @@ _CLIENT = """#!{python} -IS
 import json, os, socket, sys
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
-asked = json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]).encode()
-socket.send_fds(server, [len(asked).to_bytes(4, "big")], [0, 1, 2])
-server.sendall(asked)
+request = json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]).encode()
+socket.send_fds(server, [len(request).to_bytes(4, "big")], [0, 1, 2])
+server.sendall(request)
 sys.exit((server.recv(1) or b"\\xff")[0])
 """
 
@@ -38,7 +38,7 @@ def main(directory: Path) -> None:
     draft.write_text(_CLIENT.format(python=sys.executable, address=str(address)))
     draft.chmod(0o755)
     draft.rename(directory / "aws")
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the forks are not waited for
     while True:
         client, _ = listener.accept()
         if os.fork() == 0:
@@ -51,10 +51,10 @@ def _run(driver: Any, client: socket.socket) -> None:
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         size, descriptors, _, _ = socket.recv_fds(client, 4, 3)
-        asked = b""
-        while len(asked) < int.from_bytes(size, "big"):
-            asked += client.recv(65_536)
-        arguments, environment, directory = json.loads(asked)
+        request = b""
+        while len(request) < int.from_bytes(size, "big"):
+            request += client.recv(65_536)
+        arguments, environment, directory = json.loads(request)
         for number, descriptor in enumerate(descriptors):
             os.dup2(descriptor, number)
         os.environ.clear()

@@ -94,7 +94,7 @@ def clusters(directory: Path, *names: str) -> Iterator[dict[str, Cluster]]:
         for name in names:
             place = directory / name
             server = postgres.start(place, free_port(None), "unknown", directory / f"{name}.log")
-            running.callback(children.stop, server.process, signal.SIGQUIT, 10)  # nobody needs what it has
+            running.callback(children.stop, server.process, signal.SIGQUIT, 10)  # its data is not needed any more
             server.wait_until_ready()
             made[name] = Cluster(server, postgres_home.home(place))
             made[name].prepare()

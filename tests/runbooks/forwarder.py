@@ -1,4 +1,4 @@
-"""What RDS Proxy is to the functions: one address, behind which a database can be exchanged."""
+"""What RDS Proxy is to the functions: one address, whatever database it leads to."""
 
 import socket
 import threading

@@ -27,6 +27,12 @@ def sections(name: str) -> dict[str, list[Block]]:
     return by_heading
 
 
+def reaches_a_second_database(name: str) -> bool:
+    """Return whether the introduction of a runbook requires the blocks of that section."""
+    introduction = (HOME / f"{name}.md").read_text().partition("\n##")[0]
+    return "all blocks of [Reach a second database]" in " ".join(introduction.split())
+
+
 def given(text: str, values: dict[str, str]) -> str:
     """Return a block with the variables that an operator is to set, set. Those that it does not set are passed over."""
     for name, value in values.items():

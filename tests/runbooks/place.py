@@ -18,6 +18,8 @@ from tests.infrastructure.template import Template
 from tests.runbooks.databases import MASTER, PASSWORD, Cluster
 from tests.runbooks.forwarder import Forwarder
 
+_STATEMENT = _ROW = 65_536  # characters, bytes: as the Data API
+
 _FUNCTIONS = ("Api", "RecordStorageEvent", "Inspect", "Reconcile", "Tidy", "Purge", "Migrate")
 
 
@@ -40,7 +42,7 @@ class Place:
         self.bucket, self.pool = self.cloud.outputs["ImageBucket"], self.cloud.outputs["UserPoolId"]
         api_id = self.cloud.outputs["ApiUrl"].removeprefix("https://").partition(".")[0]
         self.api = f"{self.cloud.url}/restapis/{api_id}/v1/_user_request_"
-        self._variables = {name: self._configured(name) for name in _FUNCTIONS}
+        self._variables = {name: self.variables(name) for name in _FUNCTIONS}
         self.invoke("Migrate")
         self.first.dump(self._empty)
 
@@ -80,14 +82,23 @@ class Place:
         return self.cloud.environment | {"PATH": path, "AWS_CONFIG_FILE": str(config), "PAUSE": "0.2"}
 
     def stand_ins(self) -> str:
-        """For the Data API: psql, as the same user. Clusters are named `first` and `second`."""
+        """For the Data API: psql, as the same user, with the limits of the Data API: the length of a statement and of a
+        row, and that only the first row is printed. Clusters are named `first` and `second`."""
         psql = self.first.programs.program("psql")
         return f"""
             port_of() {{ if [ "$1" = second ]; then echo {self.second.port}; else echo {self.first.port}; fi; }}
             use_cluster() {{ SQL_PORT=$(port_of "$1"); }}
             sql() {{
-              PGPASSWORD={PASSWORD} {psql} -h 127.0.0.1 -p "$SQL_PORT" -U {MASTER} -d {roles.DATABASE} -XAtq \\
-                -v ON_ERROR_STOP=1 -c "$1"
+              local printed rows row
+              [ ${{#1}} -le {_STATEMENT} ] || {{ echo "The statement has ${{#1}} characters." >&2; return 1; }}
+              printed=$(PGPASSWORD={PASSWORD} {psql} -h 127.0.0.1 -p "$SQL_PORT" -U {MASTER} -d {roles.DATABASE} \\
+                -XAtq -v ON_ERROR_STOP=1 -P null=None -R $'\\x1e' -c "$1") || return 1
+              mapfile -t -d $'\\x1e' rows <<< "$printed"
+              for row in "${{rows[@]}}"; do
+                [ ${{#row}} -le {_ROW} ] || {{ echo "A row has ${{#row}} characters." >&2; return 1; }}
+              done
+              printf '%s' "${{rows[0]}}"
+              [ ${{#rows[@]}} = 1 ] || echo
             }}
             login_of() {{
               OTHER_HOST=127.0.0.1 OTHER_PORT=$(port_of "$1") OTHER_USER={MASTER} OTHER_PASSWORD={PASSWORD}
@@ -104,12 +115,12 @@ class Place:
 
     def publish(self, name: str, **environment: str) -> str:
         """Make a version with these variables, and the one that is live. Returns its number."""
-        self._configure(name, self._configured(name) | environment)
+        self._configure(name, self.variables(name) | environment)
         version: str = self.cloud.client("lambda").publish_version(FunctionName=self.functions[name])["Version"]
         self.go_live(name, version)
         return version
 
-    def _configured(self, name: str) -> dict[str, str]:
+    def variables(self, name: str) -> dict[str, str]:
         described = self.cloud.client("lambda").get_function_configuration(FunctionName=self.functions[name])
         variables: dict[str, str] = described["Environment"]["Variables"]
         return variables

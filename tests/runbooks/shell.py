@@ -29,7 +29,7 @@ class Shell:
             stderr=self._errors,
             start_new_session=True,
         )
-        self.paste("set -euo pipefail")
+        self.paste("set -eu")
 
     def __enter__(self) -> Self:
         return self
@@ -72,6 +72,8 @@ class Runbook:
         self.sections = pages.sections(name)
         self._shell = shell
         self._done: set[int] = set()
+        if pages.reaches_a_second_database(name):
+            Runbook(shell, "README").follow("Reach a second database")
 
     def follow(self, *headings: str, **values: str) -> str:
         """Run the blocks below the headings that begin so, and compare what they print with what the runbook shows.

@@ -33,6 +33,7 @@ def test_the_pages_with_commands_are_found() -> None:
         ("s3 cp --recursive a b --exclude c", None),
         ("rds wait db-cluster-available --db-cluster-identifier c", None),
         ("lambda update-event-source-mapping --uuid u --no-enabled", None),
+        ("cloudformation update-termination-protection --stack-name s --no-enable-termination-protection", None),
         ("cloud watch", "There is no command cloud."),
         ("s3api head-objects --bucket b", "There is no command head-objects."),
         ("s3api head-object --bucket b --keys k", "There is no option --keys."),

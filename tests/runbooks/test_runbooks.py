@@ -1,12 +1,16 @@
 """Makes each incident, follows its runbook as it stands, and checks what is left."""
 
+import re
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pydicom.data import get_testdata_file
 
+from infrastructure import roles
 from tests.conftest import eventually
+from tests.runbooks.databases import MASTER, Cluster
 from tests.runbooks.place import Place
 from tests.runbooks.shell import Runbook, Shell
 
@@ -39,6 +43,8 @@ def test_rollback_moves_every_alias_back_and_forth(place: Place, shell: Shell) -
 
     assert (place.live("Api"), place.live("Inspect")) == ("1", "1")
     assert place.call("GET", "/tags").status_code == 200
+    change = 'VALUE=x set_variable "$(resource Lambda::Function Api)" DENIED_CALLERS || echo refused'
+    assert shell.paste(change) == "refused\n"  # it would make the faulty settings live
     runbook.follow("4.")
     assert (place.live("Api"), place.live("Inspect")) == (faulty, "1")
     assert runbook.left() == []
@@ -51,7 +57,8 @@ def test_copies_for_the_loss_of_a_region_hold_every_file_and_person(place: Place
     cognito.admin_create_user(UserPoolId=place.pool, Username="copied", MessageAction="SUPPRESS")
     cognito.admin_add_user_to_group(UserPoolId=place.pool, Username="copied", GroupName="editors")
 
-    runbook.follow("Keep copies", COPY=copies)
+    shell.paste("COPY_KEY=alias/copy")
+    runbook.follow("Keep copies", COPY=copies, ELSEWHERE="eu-central-1")
 
     assert s3.get_object(Bucket=copies, Key=place.key_of(image))["Body"].read() == CT
     people = f"people/{datetime.now(UTC):%Y-%m-%d}"
@@ -79,8 +86,10 @@ def test_a_mistaken_purge_is_undone_to_the_byte(place: Place, shell: Shell, copi
 
     runbook.follow("1.", "2.", "3.")
     place.second.restore(place.home / "then.dump")
-    shell.paste('use_cluster second; open_tables; use_cluster "$CLUSTER"; login_of second')
-    runbook.follow("4.", "5.", "6.", "7.", "8.", COPY=copies)
+    shell.paste("NEW=second")
+    runbook.follow("4.", "5.", "6.", COPY=copies)
+    assert shell.paste('delete_rows; copy_rows <<< "$IDS" > /dev/null') == "2 rows\n"
+    runbook.follow("7.", "8.")
 
     assert {image: place.seen(image) for image in (*gone, kept)} == before
     place.invoke("Purge")
@@ -98,7 +107,7 @@ def test_without_a_copy_the_owner_of_a_purged_image_can_upload_it_again(place: P
     place.invoke("Purge")
 
     place.second.restore(place.home / "then.dump")
-    shell.paste('use_cluster second; open_tables; use_cluster "$CLUSTER"; login_of second')
+    shell.paste("NEW=second")
     runbook.follow("4.", "6.", "7.", "8.")
 
     assert place.image(image)["status"] == "missing"
@@ -139,16 +148,18 @@ def test_a_restore_loses_nothing_that_came_later_and_should_be_kept(place: Place
     assert place.call("PUT", f"/images/{old}/tags/lost").status_code >= 500
     assert place.call("GET", f"/images/{old}").status_code == 200
     place.second.restore(place.home / "then.dump")
+    shell.paste("NEW=second")
+    runbook.follow("5.")
     place.proxy.attach(place.second.port)
-    shell.paste("NEW=second; use_cluster second")
-    runbook.follow("6.")
-    shell.paste("open_tables")
-    shell.paste('use_cluster "$CLUSTER"; open_tables; login_of "$CLUSTER"; use_cluster second')
-    runbook.follow("7.", "8.")
+    assert place.call("PUT", f"/images/{old}/tags/lost").status_code >= 500
+    runbook.follow("7.")
+    assert runbook.follow("8.").splitlines()[-1] == "2"
     s3.delete_object(Bucket=place.bucket, Key=place_key(place, hidden))  # as purge does with what no image has
     found = runbook.follow("9.")
-    runbook.follow("10.")
+    statuses = runbook.follow("10.")
 
+    assert re.fullmatch(r"missing: 1, present: \d+", statuses.splitlines()[0])
+    assert not any(is_open(cluster) for cluster in (place.first, place.second))
     place.await_inspection(hidden)  # its file was away
     eventually(lambda: place.image(hidden)["preview_url"])
     assert place.seen(old) == before
@@ -160,6 +171,35 @@ def test_a_restore_loses_nothing_that_came_later_and_should_be_kept(place: Place
     new_tags = place.second.execute("SELECT name, id FROM tags WHERE name IN ('new', 'never-seen')")
     assert {name for name, number in new_tags if number > last_tag} == {"new", "never-seen"}
     assert runbook.left() == []
+
+
+def is_open(cluster: Cluster) -> bool:
+    """Return whether the master user can read the tables, and `migrator` cannot sign in by IAM."""
+    question = f"SELECT pg_has_role('{MASTER}', 'migrator', 'USAGE'), pg_has_role('migrator', 'rds_iam', 'MEMBER')"
+    ((reads, signs_in),) = cluster.execute(question)
+    return bool(reads) or not signs_in
+
+
+def test_more_images_than_a_statement_can_name_are_copied(place: Place, shell: Shell) -> None:
+    runbook = Runbook(shell, "point-in-time-restore")
+    place.first.dump(place.home / "then.dump")
+    place.second.restore(place.home / "then.dump")
+    place.first.execute(
+        "INSERT INTO images (created_by, filename, content_type, object_key, size, status, metadata, attributes)"
+        " SELECT 'ann', 'a.dcm', 'image/png', 'images/2026-11-27/' || gen_random_uuid(), 1, 'missing', '{}', '{}'"
+        " FROM generate_series(1, 4500)",
+        user=roles.SERVICE,
+    )
+    runbook.follow("", MOMENT="2026-11-27T00:00:00Z", NEW="second")
+    runbook.follow("7.")
+
+    printed = runbook.follow("8.")
+
+    assert printed.splitlines() == ["4500", *["1000 images, 0 links"] * 4, "500 images, 0 links", "4500"]
+    assert place.second.execute("SELECT count(*) FROM images") == [(4500,)]
+    assert shell.paste("list images object_key true | sort -u | wc -l") == "4500\n"
+    assert shell.paste('list images id "id = 0" | wc -l; for_ids ":ids" <<< ""') == "0\n"
+    shell.paste("use_cluster first; close_tables; use_cluster second; close_tables")
 
 
 def place_key(place: Place, image: int) -> str:
@@ -230,26 +270,31 @@ def test_a_stuck_queue_flows_again(place: Place, shell: Shell) -> None:
     sqs.purge_queue(QueueUrl=dead_letters)
 
 
-def test_tokens_of_a_leaked_secret_are_refused_at_once_and_what_they_did_is_listed(place: Place, shell: Shell) -> None:
-    runbook = Runbook(shell, "leaked-machine-secret")
+@pytest.mark.parametrize("permission", ["Write", "Admin"])
+def test_tokens_of_a_leaked_secret_are_refused_at_once_and_what_they_did_is_listed(
+    place: Place, shell: Shell, permission: str
+) -> None:
+    runbook, begun = Runbook(shell, "leaked-machine-secret"), int(time.time())
     image = place.upload(CT)
-    leaked, other = place.token("Write"), place.token("Read")
+    leaked, other = place.token(permission), place.token("Read")
+    place.publish("Api", DENIED_CALLERS="a-thief")
     assert place.call("PUT", f"/images/{image}/tags/theirs", leaked).status_code < 300
 
-    runbook.follow("", "2.")
+    runbook.follow("", "2.", PERMISSION=permission)
 
     assert place.call("GET", "/tags", leaked).status_code == 403
     assert place.call("GET", "/tags", other).status_code == 200
-    did = runbook.follow("3.").splitlines()
+    runbook.follow("3.")
+    did = runbook.follow("4.", SINCE=str(begun)).splitlines()
     assert any(line.split()[2:] == ["PUT", "/images/{image_id}/tags/{name}", "204"] for line in did), did
     assert any(line.split()[2:] == ["GET", "/tags", "403"] for line in did), did
-    runbook.follow("4.")
     stand_in = shell.paste('echo "$STAND_IN"').strip()
     described = place.cloud.client("cognito-idp").describe_user_pool_client(UserPoolId=place.pool, ClientId=stand_in)
-    token = place.token_of(stand_in, described["UserPoolClient"]["ClientSecret"], "write")
+    token = place.token_of(stand_in, described["UserPoolClient"]["ClientSecret"], permission.lower())
     assert place.call("PUT", f"/images/{image}/tags/ours", token).status_code < 300
     runbook.follow("5.")
     assert place.call("GET", "/tags", leaked).status_code == 200
+    assert place.variables("Api")["DENIED_CALLERS"] == "a-thief"
     assert runbook.left() == []
 
 
@@ -259,7 +304,10 @@ def test_a_move_brings_every_image_to_its_owner_in_the_new_account(place: Place,
     new_pool, new_bucket = cognito.create_user_pool(PoolName="new")["UserPool"]["Id"], "moved-to"
     cognito.create_group(UserPoolId=new_pool, GroupName="editors")
     s3.create_bucket(Bucket=new_bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    sub = a_person(place, "moving")
+    sub = a_person(place, "o'moving")
+    a_person(place, "gone")
+    cognito.admin_disable_user(UserPoolId=place.pool, Username="gone")
+    cognito.admin_create_user(UserPoolId=place.pool, Username="nowhere", MessageAction="SUPPRESS")
     theirs, machines = place.upload(CT, ("chest",), sub), place.upload(MR, ("chest",), "an-old-client")
     key = place.key_of(theirs)
 
@@ -277,16 +325,18 @@ def test_a_move_brings_every_image_to_its_owner_in_the_new_account(place: Place,
 
     owners = dict(place.second.execute("SELECT id, created_by FROM images"))
     (person,) = cognito.list_users(UserPoolId=new_pool)["Users"]
-    assert person["Username"] == "moving"
+    assert person["Username"] == "o'moving"
+    assert {"Name": "email_verified", "Value": "false"} in person["Attributes"]
     assert owners == {
         theirs: next(a["Value"] for a in person["Attributes"] if a["Name"] == "sub"),
         machines: "a-new-client",
     }
-    groups = cognito.admin_list_groups_for_user(UserPoolId=new_pool, Username="moving")["Groups"]
+    groups = cognito.admin_list_groups_for_user(UserPoolId=new_pool, Username="o'moving")["Groups"]
     assert [group["GroupName"] for group in groups] == ["editors"]
     assert s3.get_object(Bucket=new_bucket, Key=key)["Body"].read() == CT
     assert place.call("PUT", f"/images/{theirs}/tags/moved").status_code < 300
-    cognito.admin_delete_user(UserPoolId=place.pool, Username="moving")
+    for name in ("o'moving", "gone", "nowhere"):
+        cognito.admin_delete_user(UserPoolId=place.pool, Username=name)
     assert runbook.left() == []
 
 

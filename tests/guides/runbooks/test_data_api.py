@@ -11,8 +11,8 @@ from threading import Thread
 
 import pytest
 
-from tests.runbooks import pages
-from tests.runbooks.shell import Shell
+from tests.guides.runbooks import pages
+from tests.guides.runbooks.shell import Shell
 
 RECEIVED: list[dict[str, str]] = []
 

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import IO, Self
 
 from local import ROOT
+from tests.guides.runbooks import pages
 from tests.guides.snippets import Block, shows
-from tests.runbooks import pages
 
 _END = b"\x1e"
 _SECONDS = 120

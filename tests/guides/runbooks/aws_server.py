@@ -1,6 +1,6 @@
 """The AWS CLI without its start-up, which takes half a second: a process that has loaded it forks for each command.
 
-`python -m tests.runbooks.aws_server DIRECTORY` serves the program `aws` that it writes into the directory.
+`python -m tests.guides.runbooks.aws_server DIRECTORY` serves the program `aws` that it writes into the directory.
 """
 
 import json

@@ -4,8 +4,8 @@ import re
 import shlex
 
 from local import ROOT
+from tests.guides.runbooks.commands import end_of_word
 from tests.guides.snippets import Block, blocks
-from tests.runbooks.commands import end_of_word
 
 HOME = ROOT / "design-docs" / "guides" / "runbooks"
 PAGES = sorted(HOME.glob("*.md"))

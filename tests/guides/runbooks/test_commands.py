@@ -8,8 +8,8 @@ import pytest
 
 from chalicelib.database.tables import Image
 from local import ROOT
-from tests.runbooks import pages
-from tests.runbooks.commands import Command, commands, complaint
+from tests.guides.runbooks import pages
+from tests.guides.runbooks.commands import Command, commands, complaint
 
 DOCUMENTS = [*ROOT.glob("*.md"), *sorted((ROOT / "design-docs").rglob("*.md"))]
 WITH_COMMANDS = [page for page in DOCUMENTS if next(commands(page.read_text()), None)]

@@ -10,9 +10,9 @@ from pydicom.data import get_testdata_file
 
 from infrastructure import roles
 from tests.conftest import eventually
-from tests.runbooks.databases import MASTER, Cluster
-from tests.runbooks.place import Place
-from tests.runbooks.shell import Runbook, Shell
+from tests.guides.runbooks.databases import MASTER, Cluster
+from tests.guides.runbooks.place import Place
+from tests.guides.runbooks.shell import Runbook, Shell
 
 CT = Path(str(get_testdata_file("CT_small.dcm", download=False))).read_bytes()
 MR = Path(str(get_testdata_file("MR_small.dcm", download=False))).read_bytes()

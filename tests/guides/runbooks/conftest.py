@@ -16,14 +16,14 @@ import pytest
 from local import ROOT, emulator
 from local.state import free_port, random_credentials
 from tests.conftest import eventually
+from tests.guides.runbooks.databases import Cluster, clusters
+from tests.guides.runbooks.forwarder import Forwarder
+from tests.guides.runbooks.place import Place
+from tests.guides.runbooks.shell import Runbook, Shell
 from tests.infrastructure import emulated
 from tests.infrastructure.conftest import synthesize
 from tests.infrastructure.emulated import Cloud
 from tests.infrastructure.template import Template
-from tests.runbooks.databases import Cluster, clusters
-from tests.runbooks.forwarder import Forwarder
-from tests.runbooks.place import Place
-from tests.runbooks.shell import Runbook, Shell
 
 SERVICES = (*emulated.SERVICES, "events")
 
@@ -61,7 +61,7 @@ def deployed(assembly: Path, databases: dict[str, Cluster]) -> Iterator[Place]:
             place = Place(Cloud(running.url, credentials), databases, proxy, home)
             content = json.loads((assembly / f"{emulated.STACK}.template.json").read_text())
             place.deploy(Template(content), assembly)
-            command = [sys.executable, "-m", "tests.runbooks.aws_server", str(home)]
+            command = [sys.executable, "-m", "tests.guides.runbooks.aws_server", str(home)]
             cli = subprocess.Popen(command, cwd=ROOT, env=os.environ | place.environment())
             eventually((home / "aws").exists, of="the AWS CLI")
             yield place

@@ -12,11 +12,11 @@ import httpx
 from infrastructure import roles
 from local.schedules import scheduled_event
 from tests.conftest import eventually
+from tests.guides.runbooks.databases import MASTER, PASSWORD, Cluster
+from tests.guides.runbooks.forwarder import Forwarder
 from tests.infrastructure import emulated
 from tests.infrastructure.emulated import Cloud
 from tests.infrastructure.template import Template
-from tests.runbooks.databases import MASTER, PASSWORD, Cluster
-from tests.runbooks.forwarder import Forwarder
 
 _STATEMENT = _ROW = 65_536  # characters, bytes: as the Data API
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.runbooks import pages
-from tests.runbooks.shell import Shell
+from tests.guides.runbooks import pages
+from tests.guides.runbooks.shell import Shell
 
 _AWS = """aws() {
   case "$*" in

@@ -75,7 +75,7 @@ def _index_in_two_halves(dsn: str) -> None:
 
 
 def _index(backfill: Backfill, most: float = math.inf) -> None:
-    """Index so many images, or all, from the position of the backfill downwards."""
+    """Index the attributes of at most `most` images, starting below the position of the backfill."""
     position = backfill.position
     while position > 0 and most > 0:
         with chunk_transaction() as session:

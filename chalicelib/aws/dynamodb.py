@@ -44,7 +44,7 @@ PASSING = frozenset(
 """Codes of errors, and reasons of a cancelled transaction, that a second try may not meet:
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html#API_TransactWriteItems_Errors.
 A conflict: our own first try may still be at work when its answer was lost. An expired token is among them so that
-whoever reads gets a 503; a second try seldom helps."""
+reading the access log then answers 503; a second try seldom helps."""
 
 PAUSE_SECONDS = (0.025, 0.1)
 """Between two tries, chosen at random, so that those who were throttled together do not come back together."""

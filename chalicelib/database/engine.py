@@ -23,8 +23,8 @@ QUIET_SECONDS = 5
 
 
 SILENT_SECONDS = 8
-"""A connection whose other end acknowledges nothing for so long is dead. With a new connection after it (5 seconds at
-most), a request still gets its answer within the gateway's 29."""
+"""How long the other end may acknowledge nothing before the connection counts as dead. A new connection takes 5 seconds
+at most, so a request is still answered within the gateway's 29."""
 
 
 @cache

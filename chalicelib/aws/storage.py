@@ -165,9 +165,10 @@ def head(key: str) -> Stored | None:
 def presigned(operation: str, seconds: int, **parameters: Any) -> tuple[str, int]:
     """Return a URL for one operation of the S3 API, and when it expires: after these seconds, or with the credentials
     that it is signed with."""
+    client, signer = s3(), credentials()  # before the clock is read: a first use may take a second
     now = int(time.time())
-    seconds = credentials().seconds_good(seconds, now)
-    url: str = s3().generate_presigned_url(
+    seconds = signer.seconds_good(seconds, now)
+    url: str = client.generate_presigned_url(
         operation, Params={"Bucket": settings().image_bucket, **parameters}, ExpiresIn=seconds
     )
     return url, now + seconds
